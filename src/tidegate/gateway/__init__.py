@@ -1,0 +1,1 @@
+"""The data plane: a request becomes an answer."""

@@ -1,0 +1,1 @@
+"""Keeps the store fresh: refresh, adopt, scrub, retention."""

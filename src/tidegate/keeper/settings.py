@@ -1,0 +1,32 @@
+"""What governs refresh, adoption and retention."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[keeper]`: how often we look for news, and how long older generations stay."""
+
+    refresh_interval_s: Annotated[float, Meta(gt=0, description="between two looks at a suite")] = 900.0
+    refresh_jitter: Annotated[
+        float, Meta(ge=0, le=1, description="share of the interval by which each look is moved at random")
+    ] = 0.2
+    adopt_timeout_s: Annotated[
+        float, Meta(gt=0, le=29, description="for a suite's first adoption while a client waits")
+    ] = 24.0
+    refresh_timeout_s: Annotated[
+        float, Meta(gt=0, description="for one refresh of one suite, all its bytes")
+    ] = 900.0
+    grace_s: Annotated[
+        float, Meta(ge=0, description="an older generation stays reachable by-hash for this long")
+    ] = 172_800.0
+    learned_s: Annotated[
+        float,
+        Meta(
+            gt=0, description="an index that no client asked for in this time is no longer fetched beforehand"
+        ),
+    ] = 2_592_000.0
+    suites_max: Annotated[int, Meta(ge=1, description="suites held at most, adopted on request included")] = (
+        256
+    )

@@ -1,0 +1,1 @@
+"""What is known beforehand of well-known archives, as data with its origin."""

@@ -1,0 +1,1 @@
+"""What survives: blobs by digest, the catalogue, the marks, the journal."""
