@@ -8,15 +8,11 @@ from msgspec import Meta, Struct
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[store]`: where things are kept. Marks and journal live in `state`, apart from the cache."""
 
-    state: Annotated[
-        str, Meta(description="directory; empty: /var/lib/tidegate when root, else the user's own")
-    ] = ""
-    cache: Annotated[
-        str, Meta(description="directory of blobs and catalogue; empty: `cache` below the state")
-    ] = ""
-    free_bytes_min: Annotated[
-        int, Meta(ge=0, description="below this much free space nothing more is stored")
-    ] = 268_435_456
+    state: Annotated[str, Meta(description="directory; empty: /var/lib/tidegate when root, else the user's own")] = ""
+    cache: Annotated[str, Meta(description="directory of blobs and catalogue; empty: `cache` below the state")] = ""
+    free_bytes_min: Annotated[int, Meta(ge=0, description="below this much free space nothing more is stored")] = (
+        268_435_456
+    )
     memory_spool_bytes_max: Annotated[
         int, Meta(ge=0, description="memory for fetches that a full disk cannot take")
     ] = 268_435_456

@@ -1,0 +1,110 @@
+"""Bytes named by their SHA-256: the port, and the two types that keep unverified bytes out.
+
+A `Draft` is a private file that grows while bytes arrive. `verify` turns a finished draft into `Verified`, and only
+a `Verified` can be kept. What is kept never changes, so a reader needs no lock.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+CHUNK_BYTES = 4 << 20
+
+
+class WrongBytesError(Exception):
+    """A finished draft is not what its name promises."""
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """Unverified bytes, growing. Whoever made it closes it; a kept one stays readable through its descriptor."""
+
+    fd: int
+    path: str | None
+    size: int = 0
+    closed: bool = field(default=False, repr=False)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append. Raises OSError (ENOSPC among others); what was written before stays."""
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self.fd, view, self.size)
+            self.size += written
+            view = view[written:]
+
+    def close(self) -> None:
+        """Forget the descriptor; idempotent."""
+        if not self.closed:
+            self.closed = True
+            os.close(self.fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A draft whose every byte was hashed and whose digest and size are the promised ones."""
+
+    draft: Draft
+    digest: bytes
+
+
+def sha256_of(fd: int) -> bytes:
+    """The SHA-256 of all bytes of an open file."""
+    digest, offset = hashlib.sha256(), 0
+    while chunk := os.pread(fd, CHUNK_BYTES, offset):
+        digest.update(chunk)
+        offset += len(chunk)
+    return digest.digest()
+
+
+def verify(draft: Draft, *, digest: bytes, size: int, computed: bytes | None = None) -> Verified:
+    """The one way from unverified to verified. Raises WrongBytesError.
+
+    `computed` is the digest of the draft's bytes where the writer hashed them as they came.
+    """
+    if draft.size != size:
+        raise WrongBytesError(f"{draft.size:,} bytes came, {size:,} are listed")
+    found = sha256_of(draft.fd) if computed is None else computed
+    if found != digest:
+        raise WrongBytesError(f"SHA-256 is {found.hex()[:16]}…, listed is {digest.hex()[:16]}…")
+    return Verified(draft, digest)
+
+
+class BlobStore(Protocol):
+    """Where verified bytes live. Every implementation passes tests/store/blob_contract.py."""
+
+    def draft(self) -> Draft:
+        """A new empty draft. Raises OSError."""
+        ...
+
+    def keep(self, verified: list[Verified]) -> None:
+        """Make blobs durable and visible, all of them or, on OSError, some: each one whole or not at all.
+
+        Durable: after this returns, a power cut does not lose them. Keeping what is held already is no error.
+        """
+        ...
+
+    def discard(self, draft: Draft) -> None:
+        """Remove an unkept draft's bytes and close it."""
+        ...
+
+    def open(self, digest: bytes) -> int | None:
+        """A descriptor to read from, or None when not held. The caller closes it."""
+        ...
+
+    def size(self, digest: bytes) -> int | None:
+        """Bytes of a held blob, or None."""
+        ...
+
+    def remove(self, digest: bytes) -> None:
+        """Forget a blob; open descriptors go on reading. No error when absent."""
+        ...
+
+    def digests(self) -> Iterator[tuple[bytes, int]]:
+        """Every held blob's digest and size in bytes, in no order."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Room for more, in bytes."""
+        ...

@@ -1,0 +1,142 @@
+"""What the accepted snapshots list: the port and its values.
+
+A *snapshot* is one Release with everything it lists (its *members*). A *listing* is one index taken apart: the
+artifacts that a Packages, Sources or pdiff Index lists. Listings are named by their index's digest and added
+beforehand; nothing sees them until a snapshot that has that index as a member is adopted, in one transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class Listed(NamedTuple):
+    """An artifact that signed metadata accounts for."""
+
+    path: str
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One accepted Release of a suite. `payload` is the SHA-256 of its signed text."""
+
+    archive: str
+    suite: str
+    date: int
+    valid_until: int | None
+    payload: bytes
+    source: str
+    adopted_at: int
+    confirmed_at: int
+    replaced_at: int | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The last time that a suite was looked at: whether it went well, and what was seen, in a sentence."""
+
+    archive: str
+    suite: str
+    at: int
+    ok: bool
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """What a source said about a file's version, to ask `only if changed` next time."""
+
+    last_modified: str | None
+    etag: str | None
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A snapshot and its members, to be switched to at once."""
+
+    snapshot: Snapshot
+    members: Sequence[Listed] = field(repr=False)
+
+
+class Catalogue(Protocol):
+    """Every implementation passes tests/store/catalogue_contract.py. All times are epoch seconds."""
+
+    def generation(self) -> int:
+        """A number that changes whenever an answer of this catalogue may have changed, in any process."""
+        ...
+
+    def adopt(self, adoption: Adoption) -> Snapshot:
+        """Serve this snapshot from now on; the one before it stays known as replaced. All or nothing."""
+        ...
+
+    def add_members(self, snapshot: Snapshot, members: Sequence[Listed]) -> None:
+        """Add files that belong to a served snapshot (a Release.gpg asked for later)."""
+        ...
+
+    def confirm(self, archive: str, suite: str, now: int) -> None:
+        """The served snapshot was seen to be the newest at `now`."""
+        ...
+
+    def served(self) -> tuple[Snapshot, ...]:
+        """The snapshots that are served, by archive and suite."""
+        ...
+
+    def snapshot(self, archive: str, suite: str) -> Snapshot | None:
+        """The served snapshot of one suite."""
+        ...
+
+    def member(self, snapshot: Snapshot, path: str) -> Listed | None:
+        """A file that the snapshot's Release lists (or is), by its path below the archive."""
+        ...
+
+    def members(self, snapshot: Snapshot) -> tuple[Listed, ...]:
+        """All of them."""
+        ...
+
+    def by_digest(self, archive: str, digest: bytes) -> Listed | None:
+        """A member of any snapshot still known of this archive, older generations included."""
+        ...
+
+    def artifact(self, archive: str, path: str) -> Listed | None:
+        """What a listing says about a path: served snapshots first, newest first, then replaced ones."""
+        ...
+
+    def add_listing(self, digest: bytes, artifacts: Iterable[Listed]) -> int:
+        """Take in one index's artifacts; returns how many. All or nothing; a known digest is left as it is."""
+        ...
+
+    def has_listing(self, digest: bytes) -> bool:
+        """Whether this index was taken in."""
+        ...
+
+    def note_asked(self, archive: str, suite: str, path: str, now: int) -> None:
+        """A client asked for this index (path relative to the suite)."""
+        ...
+
+    def asked(self, archive: str, suite: str, since: int) -> frozenset[str]:
+        """The indices that clients asked for since then."""
+        ...
+
+    def note_look(self, look: Look) -> None:
+        """Remember how the last look at a suite went."""
+        ...
+
+    def looks(self) -> tuple[Look, ...]:
+        """The last look at each suite."""
+        ...
+
+    def validator(self, source: str, path: str) -> Validator | None:
+        """What this source last said about this file."""
+        ...
+
+    def note_validator(self, source: str, path: str, validator: Validator) -> None:
+        """Remember it."""
+        ...
+
+    def retire(self, before: int) -> int:
+        """Forget snapshots replaced before then, and listings that no snapshot has; returns how many snapshots."""
+        ...

@@ -1,0 +1,79 @@
+"""Blobs as files: `blobs/ab/cdef…`, written beside and renamed into place."""
+
+import itertools
+import os
+from collections.abc import Iterator
+
+from tidegate.store.blobs import Draft, Verified
+from tidegate.store.layout import Layout
+
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW  # threat 40: a symlink in the store is not followed
+
+
+class FileBlobs:
+    """`BlobStore` over a directory. Safe for several processes: names are digests, and a rename is atomic."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._blobs = str(layout.blobs)
+        self._names = itertools.count()
+
+    def _path(self, digest: bytes) -> str:
+        name = digest.hex()
+        return f"{self._blobs}/{name[:2]}/{name[2:]}"
+
+    def draft(self) -> Draft:
+        path = f"{self._layout.tmp}/{os.getpid()}.{next(self._names)}"
+        return Draft(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600), path)
+
+    def keep(self, verified: list[Verified]) -> None:
+        """Data first, then the name, then the directory: a power cut shows a whole blob or none (threat 38)."""
+        for one in verified:
+            os.fdatasync(one.draft.fd)
+        directories = set()
+        for one in verified:
+            if one.draft.path is None:
+                raise ValueError("a draft without a name cannot be kept")
+            path = self._path(one.digest)
+            os.rename(one.draft.path, path)
+            one.draft.path = None
+            directories.add(path[:-63])
+        for directory in directories:
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def discard(self, draft: Draft) -> None:
+        if draft.path is not None:
+            os.unlink(draft.path)
+            draft.path = None
+        draft.close()
+
+    def open(self, digest: bytes) -> int | None:
+        try:
+            return os.open(self._path(digest), os.O_RDONLY | _FLAGS)
+        except FileNotFoundError:
+            return None
+
+    def size(self, digest: bytes) -> int | None:
+        try:
+            return os.stat(self._path(digest), follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+
+    def remove(self, digest: bytes) -> None:
+        try:
+            os.unlink(self._path(digest))
+        except FileNotFoundError:
+            return
+
+    def digests(self) -> Iterator[tuple[bytes, int]]:
+        for directory in os.scandir(self._blobs):
+            for found in os.scandir(directory.path):
+                yield bytes.fromhex(directory.name + found.name), found.stat(follow_symlinks=False).st_size
+
+    def free_bytes(self) -> int:
+        stat = os.statvfs(self._blobs)
+        return stat.f_bavail * stat.f_frsize

@@ -1,0 +1,82 @@
+"""Where things are kept: two directories, one that must survive and one that can be built again.
+
+STATE/marks.db      high-water marks: what was ever accepted (threat 9: survives a wiped cache)
+STATE/journal.db    append-only events
+STATE/running.json  who serves this state now, and where it listens
+STATE/control.sock  commands to the running gateway, for whoever may open it
+CACHE/blobs/ab/cd…  verified bytes by SHA-256
+CACHE/tmp/          bytes on their way; emptied at start, never read
+CACHE/catalogue.db  what the served snapshots list
+CACHE/lock          held by the gateway that writes here
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class StoreBusyError(Exception):
+    """Another process keeps this store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The two directories of a store."""
+
+    state: Path
+    cache: Path
+
+    @property
+    def marks(self) -> Path:
+        return self.state / "marks.db"
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal.db"
+
+    @property
+    def running(self) -> Path:
+        return self.state / "running.json"
+
+    @property
+    def control(self) -> Path:
+        return self.state / "control.sock"
+
+    @property
+    def catalogue(self) -> Path:
+        return self.cache / "catalogue.db"
+
+    @property
+    def blobs(self) -> Path:
+        return self.cache / "blobs"
+
+    @property
+    def tmp(self) -> Path:
+        return self.cache / "tmp"
+
+    def make(self) -> None:
+        """Create what is missing; private to its owner. Raises OSError."""
+        for directory in (self.state, self.cache):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.tmp.mkdir(exist_ok=True)
+        self.blobs.mkdir(exist_ok=True)
+        for first in range(256):
+            (self.blobs / f"{first:02x}").mkdir(exist_ok=True)
+
+    def lock(self) -> int:
+        """Become the one gateway of this store, and empty `tmp`; returns the descriptor that holds the lock.
+
+        Raises StoreBusyError when another gateway has it. The kernel drops the lock with the process, however it ends.
+        """
+        fd = os.open(self.cache / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            raise StoreBusyError(
+                f"another tidegate serves from {self.cache}; stop it or choose another --state"
+            ) from None
+        for left in os.scandir(self.tmp):
+            os.unlink(left.path)
+        return fd

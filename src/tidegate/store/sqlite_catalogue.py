@@ -1,0 +1,222 @@
+"""The catalogue in SQLite."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
+from tidegate.store.sqlite import connect
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS snapshot (
+  id INTEGER PRIMARY KEY, archive TEXT NOT NULL, suite TEXT NOT NULL, date INTEGER NOT NULL, valid_until INTEGER,
+  payload BLOB NOT NULL, source TEXT NOT NULL, adopted_at INTEGER NOT NULL, confirmed_at INTEGER NOT NULL,
+  replaced_at INTEGER);
+CREATE UNIQUE INDEX IF NOT EXISTS served ON snapshot (archive, suite) WHERE replaced_at IS NULL;
+CREATE TABLE IF NOT EXISTS member (
+  snapshot INTEGER NOT NULL REFERENCES snapshot ON DELETE CASCADE, path TEXT NOT NULL, digest BLOB NOT NULL,
+  size INTEGER NOT NULL, PRIMARY KEY (snapshot, path)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS member_digest ON member (digest);
+CREATE TABLE IF NOT EXISTS listing (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS artifact (
+  listing INTEGER NOT NULL REFERENCES listing ON DELETE CASCADE, path TEXT NOT NULL, digest BLOB NOT NULL,
+  size INTEGER NOT NULL, PRIMARY KEY (listing, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS asked (
+  archive TEXT, suite TEXT, path TEXT, at INTEGER NOT NULL, PRIMARY KEY (archive, suite, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS look (
+  archive TEXT, suite TEXT, at INTEGER NOT NULL, ok INTEGER NOT NULL, outcome TEXT NOT NULL,
+  PRIMARY KEY (archive, suite)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS validator (
+  source TEXT, path TEXT, last_modified TEXT, etag TEXT, payload BLOB NOT NULL, PRIMARY KEY (source, path))
+  WITHOUT ROWID;
+"""
+_SELECT = (
+    "SELECT archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at, replaced_at, id"
+    " FROM snapshot WHERE replaced_at IS NULL"
+)
+_INSERT = (
+    "INSERT INTO snapshot (archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class SqliteCatalogue:
+    """`Catalogue` in one file, shared by several processes.
+
+    Reads use one connection and writes another, so that a reader on the event loop never waits for a writer in a
+    thread. Commits are NORMAL: a power cut may lose the last adoption, which the next refresh makes again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._write = connect(path, sync="NORMAL", schema=_SCHEMA)
+        self._read = connect(path, sync="NORMAL", schema="")
+        self._lock = threading.Lock()
+        self._listings: dict[str, tuple[int, ...]] = {}
+        self._listings_of = -1
+
+    def close(self) -> None:
+        self._read.close()
+        self._write.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._write.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._write
+            except BaseException:
+                self._write.execute("ROLLBACK")
+                raise
+            self._write.execute("COMMIT")
+
+    def generation(self) -> int:
+        version: int = self._read.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def adopt(self, adoption: Adoption) -> Snapshot:
+        new = adoption.snapshot
+        with self._transaction() as write:
+            write.execute(
+                "UPDATE snapshot SET replaced_at = ? WHERE archive = ? AND suite = ? AND replaced_at IS NULL",
+                (new.adopted_at, new.archive, new.suite),
+            )
+            cursor = write.execute(
+                _INSERT,
+                (
+                    new.archive,
+                    new.suite,
+                    new.date,
+                    new.valid_until,
+                    new.payload,
+                    new.source,
+                    new.adopted_at,
+                    new.confirmed_at,
+                ),
+            )
+            adopted = replace(new, id=cursor.lastrowid or 0)
+            self._insert_members(write, adopted, adoption.members)
+        return adopted
+
+    @staticmethod
+    def _insert_members(write: sqlite3.Connection, snapshot: Snapshot, members: Sequence[Listed]) -> None:
+        rows = ((snapshot.id, *member) for member in sorted(members))
+        write.executemany("INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?)", rows)
+
+    def add_members(self, snapshot: Snapshot, members: Sequence[Listed]) -> None:
+        with self._transaction() as write:
+            self._insert_members(write, snapshot, members)
+
+    def confirm(self, archive: str, suite: str, now: int) -> None:
+        with self._transaction() as write:
+            write.execute(
+                "UPDATE snapshot SET confirmed_at = ? WHERE archive = ? AND suite = ? AND replaced_at IS NULL",
+                (now, archive, suite),
+            )
+
+    def served(self) -> tuple[Snapshot, ...]:
+        rows = self._read.execute(_SELECT + " ORDER BY archive, suite")
+        return tuple(Snapshot(*row) for row in rows)
+
+    def snapshot(self, archive: str, suite: str) -> Snapshot | None:
+        row = self._read.execute(_SELECT + " AND archive = ? AND suite = ?", (archive, suite)).fetchone()
+        return None if row is None else Snapshot(*row)
+
+    def member(self, snapshot: Snapshot, path: str) -> Listed | None:
+        row = self._read.execute(
+            "SELECT path, digest, size FROM member WHERE snapshot = ? AND path = ?", (snapshot.id, path)
+        ).fetchone()
+        return None if row is None else Listed(*row)
+
+    def members(self, snapshot: Snapshot) -> tuple[Listed, ...]:
+        rows = self._read.execute("SELECT path, digest, size FROM member WHERE snapshot = ?", (snapshot.id,))
+        return tuple(Listed(*row) for row in rows)
+
+    def by_digest(self, archive: str, digest: bytes) -> Listed | None:
+        row = self._read.execute(
+            "SELECT m.path, m.digest, m.size FROM member m JOIN snapshot s ON s.id = m.snapshot"
+            " WHERE m.digest = ? AND s.archive = ? LIMIT 1",
+            (digest, archive),
+        ).fetchone()
+        return None if row is None else Listed(*row)
+
+    def artifact(self, archive: str, path: str) -> Listed | None:
+        generation = self.generation()
+        if generation != self._listings_of:
+            self._listings.clear()
+            self._listings_of = generation
+        listings = self._listings.get(archive)
+        if listings is None:
+            listings = self._listings[archive] = self._listings_of_archive(archive)
+        for listing in listings:
+            row = self._read.execute(
+                "SELECT path, digest, size FROM artifact WHERE listing = ? AND path = ?", (listing, path)
+            ).fetchone()
+            if row is not None:
+                return Listed(*row)
+        return None
+
+    def _listings_of_archive(self, archive: str) -> tuple[int, ...]:
+        rows = self._read.execute(
+            "SELECT l.id FROM snapshot s JOIN member m ON m.snapshot = s.id JOIN listing l ON l.digest = m.digest"
+            " WHERE s.archive = ? ORDER BY s.replaced_at IS NOT NULL, s.date DESC",
+            (archive,),
+        )
+        return tuple(dict.fromkeys(row[0] for row in rows))
+
+    def add_listing(self, digest: bytes, artifacts: Iterable[Listed]) -> int:
+        # Sorted, so that the table grows at its end: a third of the time of an insert in index order.
+        rows = sorted(artifacts)
+        with self._transaction() as write:
+            cursor = write.execute("INSERT OR IGNORE INTO listing (digest) VALUES (?)", (digest,))
+            if cursor.rowcount == 0:
+                return len(rows)
+            listing = cursor.lastrowid
+            write.executemany("INSERT OR REPLACE INTO artifact VALUES (?, ?, ?, ?)", ((listing, *row) for row in rows))
+        return len(rows)
+
+    def has_listing(self, digest: bytes) -> bool:
+        return self._read.execute("SELECT 1 FROM listing WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def note_asked(self, archive: str, suite: str, path: str, now: int) -> None:
+        with self._transaction() as write:
+            write.execute("INSERT OR REPLACE INTO asked VALUES (?, ?, ?, ?)", (archive, suite, path, now))
+
+    def asked(self, archive: str, suite: str, since: int) -> frozenset[str]:
+        rows = self._read.execute(
+            "SELECT path FROM asked WHERE archive = ? AND suite = ? AND at >= ?", (archive, suite, since)
+        )
+        return frozenset(row[0] for row in rows)
+
+    def note_look(self, look: Look) -> None:
+        with self._transaction() as write:
+            write.execute(
+                "INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?)",
+                (look.archive, look.suite, look.at, look.ok, look.outcome),
+            )
+
+    def looks(self) -> tuple[Look, ...]:
+        rows = self._read.execute("SELECT archive, suite, at, ok, outcome FROM look ORDER BY archive, suite")
+        return tuple(Look(archive, suite, at, bool(ok), outcome) for archive, suite, at, ok, outcome in rows)
+
+    def validator(self, source: str, path: str) -> Validator | None:
+        row = self._read.execute(
+            "SELECT last_modified, etag, payload FROM validator WHERE source = ? AND path = ?", (source, path)
+        ).fetchone()
+        return None if row is None else Validator(*row)
+
+    def note_validator(self, source: str, path: str, validator: Validator) -> None:
+        with self._transaction() as write:
+            write.execute(
+                "INSERT OR REPLACE INTO validator VALUES (?, ?, ?, ?, ?)",
+                (source, path, validator.last_modified, validator.etag, validator.payload),
+            )
+
+    def retire(self, before: int) -> int:
+        with self._transaction() as write:
+            retired = write.execute("DELETE FROM snapshot WHERE replaced_at < ?", (before,)).rowcount
+            if retired:
+                write.execute("DELETE FROM listing WHERE digest NOT IN (SELECT digest FROM member)")
+        return retired
