@@ -10,65 +10,74 @@ Kind = Literal["origin", "mirror", "cdn", "snapshot", "peer", "media"]
 class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[archive.source]]`: one place to get the archive's bytes from."""
 
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s]+$", description="base address, as in sources.list")]
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^\s]+$",
+            title="an http:// or https:// address",
+            description="base address, as in sources.list",
+        ),
+    ]
     operator: Annotated[
-        str, Meta(description="who runs it; failures and lies are shared within an operator")
+        str, Meta(description="who runs it: failures and lies are shared within one; empty: the host's registered name")
     ] = ""
     kind: Annotated[Kind, Meta(description="origin, mirror, cdn, snapshot, peer or media")] = "mirror"
-    private: Annotated[
-        bool, Meta(description="the name may resolve to a private, loopback or link-local address")
-    ] = False
+    private: Annotated[bool, Meta(description="the name may resolve to a private, loopback or link-local address")] = (
+        False
+    )
 
 
 class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[archive]]`: what a vendor publishes, whatever host carries it."""
 
     name: Annotated[
-        str, Meta(pattern=r"^[a-z0-9][a-z0-9.+-]*$", description="also the mirror form's first folder")
+        str,
+        Meta(
+            pattern=r"^[a-z0-9][a-z0-9.+-]*$",
+            title="a name of a-z, 0-9, dot, plus and minus",
+            description="names it to people and to us; also the mirror form's first folder",
+        ),
     ]
     keyring: Annotated[
         tuple[str, ...] | str,
-        Meta(description="paths of keyrings, or armored keys in place; the only keys that may sign"),
+        Meta(
+            description="the only keys that may sign: paths of keyrings, armored keys in place; a fingerprint"
+            " restricts them to it; empty: the keys that ship for an archive of this name"
+        ),
     ] = ()
     suites: Annotated[
         tuple[str, ...], Meta(description="held from the start; `./` or `DIR/` is a flat repository")
     ] = ()
-    components: Annotated[
-        tuple[str, ...], Meta(description="empty: every component that the Release names")
-    ] = ()
+    components: Annotated[tuple[str, ...], Meta(description="empty: every component that the Release names")] = ()
     architectures: Annotated[tuple[str, ...], Meta(description="empty: this host's own")] = ()
     deb_src: Annotated[bool, Meta(description="hold the Sources indices as well")] = False
     aliases: Annotated[tuple[str, ...], Meta(description="addresses that clients ask for it by")] = ()
-    adopt_on_request: Annotated[bool, Meta(description="adopt a suite when a client first asks for it")] = (
-        True
-    )
+    adopt_on_request: Annotated[bool, Meta(description="adopt a suite when a client first asks for it")] = True
     accept_info_change: Annotated[
         bool, Meta(description="accept a changed Origin, Label or Codename once it is signed")
     ] = False
-    source: Annotated[tuple[SourceSettings, ...], Meta(description="in order of preference")] = ()
+    source: Annotated[
+        tuple[SourceSettings, ...], Meta(description="in order of preference; none: the aliases themselves are asked")
+    ] = ()
 
 
 class FetchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[fetch]`: limits towards sources."""
 
     connect_timeout_s: Annotated[float, Meta(gt=0, description="per address")] = 5.0
-    connect_stagger_s: Annotated[
-        float, Meta(gt=0, description="before the next address is tried too (RFC 8305)")
-    ] = 0.25
-    first_byte_timeout_s: Annotated[
-        float, Meta(gt=0, description="from the request to the answer's head")
-    ] = 10.0
+    connect_stagger_s: Annotated[float, Meta(gt=0, description="before the next address is tried too (RFC 8305)")] = (
+        0.25
+    )
+    first_byte_timeout_s: Annotated[float, Meta(gt=0, description="from the request to the answer's head")] = 10.0
     silence_timeout_s: Annotated[float, Meta(gt=0, description="without a byte in mid-body")] = 10.0
-    rate_min_bytes_s: Annotated[
-        int, Meta(ge=0, description="below this over the rate window, the source is left")
-    ] = 8_192
+    rate_min_bytes_s: Annotated[int, Meta(ge=0, description="below this over the rate window, the source is left")] = (
+        8_192
+    )
     rate_window_s: Annotated[float, Meta(gt=0, description="over which the minimum rate is judged")] = 10.0
     connections_per_source_max: Annotated[int, Meta(ge=1, description="at once")] = 32
     redirects_max: Annotated[int, Meta(ge=0, le=10, description="followed by us, each hop checked")] = 3
     response_head_bytes_max: Annotated[int, Meta(ge=1024, description="an answer's head")] = 65_536
-    release_bytes_max: Annotated[int, Meta(ge=1024, description="an InRelease, Release or Release.gpg")] = (
-        8_388_608
-    )
+    release_bytes_max: Annotated[int, Meta(ge=1024, description="an InRelease, Release or Release.gpg")] = 8_388_608
     index_bytes_max: Annotated[int, Meta(ge=1024, description="one index, as listed")] = 1_073_741_824
     artifact_bytes_max: Annotated[int, Meta(ge=1024, description="one artifact, as listed")] = 17_179_869_184
     tls_ca_file: Annotated[str, Meta(description="certificate authorities; empty: the system's")] = ""

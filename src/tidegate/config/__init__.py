@@ -1,0 +1,1 @@
+"""Settings: TOML, environment, command line and the host's own sources, in one frozen value."""

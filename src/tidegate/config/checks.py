@@ -1,0 +1,121 @@
+"""Rules that span several settings: each alone is well-formed, together they contradict each other."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from tidegate.config.lines import KeyPath
+from tidegate.config.problems import Problem, Where, problem
+from tidegate.config.settings import Settings
+from tidegate.sources.settings import ArchiveSettings
+
+PORT_MAX = 65_535
+ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+FINGERPRINT = re.compile(r"^(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$")
+_HOST_PORT = re.compile(r"^(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
+_ADDRESS = "Write it as in sources.list: http://HOST/PATH or https://HOST/PATH."
+_SUITE = re.compile(r"^(?:\./|(?!/)[^\s/]+(?:/[^\s/]+)*/?)$")
+
+
+def keyring_entries(archive: ArchiveSettings) -> tuple[str, ...]:
+    """The archive's keyring as a list: paths, armored keys, fingerprints."""
+    return (archive.keyring,) if isinstance(archive.keyring, str) else archive.keyring
+
+
+def is_address(url: str) -> bool:
+    """Whether `url` is http or https with a host, without query or fragment."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and not (parts.query or parts.fragment or (parts.port is not None and parts.port > PORT_MAX))
+        )
+    except ValueError:
+        return False
+
+
+def checked(settings: Settings, where_is: Where) -> list[Problem]:
+    """Every contradiction; empty when the settings can be used."""
+    found = [*_ports(settings), *_tunnels(settings), *_names(settings), *_aliases(settings)]
+    for number, archive in enumerate(settings.archive):
+        found += _archive(archive, ("archive", number))
+    return [problem(path, what, todo, where_is) for path, what, todo in found]
+
+
+_Found = tuple[KeyPath, str, str]
+
+
+def _ports(settings: Settings) -> Iterator[_Found]:
+    listens = {"gateway": settings.gateway.listen, "admin": settings.admin.listen}
+    for section, listen in listens.items():
+        if int(listen.rpartition(":")[2]) > PORT_MAX:
+            yield (section, "listen"), f"{listen} has no such port", f"Ports go up to {PORT_MAX}."
+    if settings.gateway.listen == settings.admin.listen and not settings.gateway.listen.endswith(":0"):
+        yield (
+            ("admin", "listen"),
+            f"{settings.admin.listen} is the gateway's own port",
+            "Health, status and metrics need a port of their own.",
+        )
+
+
+def _tunnels(settings: Settings) -> Iterator[_Found]:
+    for host in settings.gateway.tunnel_hosts:
+        if not _HOST_PORT.match(host) or int(host.rpartition(":")[2]) > PORT_MAX:
+            yield (
+                ("gateway", "tunnel_hosts"),
+                f"{host!r} is not HOST:PORT",
+                "Write it as esm.vendor.example:443.",
+            )
+
+
+def _names(settings: Settings) -> Iterator[_Found]:
+    first: dict[str, int] = {}
+    for number, archive in enumerate(settings.archive):
+        if first.setdefault(archive.name, number) != number:
+            yield (
+                ("archive", number, "name"),
+                f"{archive.name!r} names an archive before it already",
+                "One archive may have many suites and sources; two archives need two names.",
+            )
+
+
+def _aliases(settings: Settings) -> Iterator[_Found]:
+    owner: dict[str, str] = {}
+    for number, archive in enumerate(settings.archive):
+        for alias in archive.aliases:
+            if owner.setdefault(alias.rstrip("/"), archive.name) != archive.name:
+                yield (
+                    ("archive", number, "aliases"),
+                    f"{alias} is an address of {owner[alias.rstrip('/')]!r} already",
+                    "What a client asks for must name one archive.",
+                )
+
+
+def _archive(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
+    if not archive.source and not archive.aliases:
+        yield (
+            path,
+            f"{archive.name!r} has no source to fetch from",
+            'Add [[archive.source]] with url = "http://…", or aliases, which then are asked themselves.',
+        )
+    for suite in archive.suites:
+        if not _SUITE.match(suite) or any(part in {"..", "."} for part in suite.removeprefix("./").split("/")):
+            yield (
+                (*path, "suites"),
+                f"{suite!r} is no suite",
+                "A suite is written as in sources.list: noble-updates, or DIR/ and ./ for a flat repository.",
+            )
+    for alias in archive.aliases:
+        if not is_address(alias):
+            yield ((*path, "aliases"), f"{alias!r} is no address", _ADDRESS)
+    for number, source in enumerate(archive.source):
+        if not is_address(source.url):
+            yield ((*path, "source", number, "url"), f"{source.url!r} is no address", _ADDRESS)
+    for entry in keyring_entries(archive):
+        if not (ARMOR in entry or entry.startswith("/") or FINGERPRINT.match(entry)):
+            yield (
+                (*path, "keyring"),
+                f"{entry[:60]!r} is no keyring",
+                "Give the absolute path of a keyring, an armored key in place, or a fingerprint in full.",
+            )

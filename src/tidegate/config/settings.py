@@ -1,0 +1,27 @@
+"""The whole of Tidegate's settings, collected from the rooms that they govern."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from tidegate.gateway.settings import GatewaySettings
+from tidegate.keeper.settings import KeeperSettings
+from tidegate.sources.settings import ArchiveSettings, FetchSettings
+from tidegate.store.settings import StoreSettings
+from tidegate.trust.settings import TrustSettings
+from tidegate.web.settings import AdminSettings
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a running Tidegate goes by. Built by `tidegate.config.gather` or `load`, never changed."""
+
+    gateway: Annotated[GatewaySettings, Meta(description="the port that apt talks to")] = GatewaySettings()
+    admin: Annotated[AdminSettings, Meta(description="health, status and metrics")] = AdminSettings()
+    store: Annotated[StoreSettings, Meta(description="where things are kept")] = StoreSettings()
+    trust: Annotated[TrustSettings, Meta(description="when a Release is accepted")] = TrustSettings()
+    fetch: Annotated[FetchSettings, Meta(description="limits towards sources")] = FetchSettings()
+    keeper: Annotated[KeeperSettings, Meta(description="refresh, adoption and retention")] = KeeperSettings()
+    archive: Annotated[
+        tuple[ArchiveSettings, ...],
+        Meta(description="what is served; where none is named, the host's own apt sources say"),
+    ] = ()
