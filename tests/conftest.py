@@ -1,0 +1,66 @@
+"""Fixtures that every test may use: keys, a small archive, a server for it, and real apt clients."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from tests.realapt import PrivateApt
+from tests.simulator.archive import SimulatedArchive
+from tests.simulator.keys import KeyHome, Keys, make_keys
+from tests.simulator.server import SourceServer
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile(
+    "ci", max_examples=300, deadline=None, derandomize=True, database=None, print_blob=True
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+AptFactory = Callable[..., PrivateApt]
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
+    """Signing keys and keyrings, made once by gpg in a home of its own."""
+    with KeyHome() as home:
+        yield make_keys(home, tmp_path_factory.mktemp("keyrings"))
+
+
+@pytest.fixture
+def archive(tmp_path: Path, keys: Keys) -> SimulatedArchive:
+    """A small published archive: suite `stable`, component `main`, amd64, all and sources."""
+    made = SimulatedArchive(tmp_path / "archive", keys)
+    made.add_package("hello", "1.0", depends="libgreet1")
+    made.add_package("libgreet1", "1.0+ds-1~sim1")
+    made.add_package("greet-data", "2:3.0", architecture="all")
+    made.add_package("plain", "0.1")
+    made.add_source("hello", "1.0-1")
+    made.publish()
+    return made
+
+
+@pytest.fixture
+def source_server(archive: SimulatedArchive) -> Iterator[SourceServer]:
+    """A server of `archive` at `/debian`."""
+    with SourceServer(archive.public, prefix="/debian") as server:
+        yield server
+
+
+@pytest.fixture
+def private_apt(tmp_path: Path, keys: Keys) -> Iterator[AptFactory]:
+    """Make clients: `private_apt(sources, proxy=…)`; `@KEYRING@` in the sources is the good keyring."""
+    made: list[PrivateApt] = []
+    numbers = itertools.count(1)
+
+    def make(sources: str, **options: Any) -> PrivateApt:
+        root = tmp_path / f"apt-{next(numbers)}"
+        made.append(PrivateApt(root, sources, **{"keyring": keys.keyring, **options}))
+        return made[-1]
+
+    yield make
+    for apt in made:
+        apt.close()
