@@ -6,7 +6,7 @@ a `Verified` can be kept. What is kept never changes, so a reader needs no lock.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,11 +19,12 @@ class WrongBytesError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """Unverified bytes, growing. Whoever made it closes it; a kept one stays readable through its descriptor."""
+    """Unverified bytes, growing. Its descriptor stays readable until the last user lets go of the draft."""
 
     fd: int
     path: str | None
     size: int = 0
+    on_close: Callable[[], None] | None = field(default=None, repr=False)
     closed: bool = field(default=False, repr=False)
 
     def write(self, data: bytes | memoryview) -> None:
@@ -39,6 +40,11 @@ class Draft:
         if not self.closed:
             self.closed = True
             os.close(self.fd)
+            if self.on_close is not None:
+                self.on_close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class BlobStore(Protocol):
         ...
 
     def discard(self, draft: Draft) -> None:
-        """Remove an unkept draft's bytes and close it."""
+        """Remove an unkept draft's name; its bytes go with its last user."""
         ...
 
     def open(self, digest: bytes) -> int | None:

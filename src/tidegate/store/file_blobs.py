@@ -49,7 +49,6 @@ class FileBlobs:
         if draft.path is not None:
             os.unlink(draft.path)
             draft.path = None
-        draft.close()
 
     def open(self, digest: bytes) -> int | None:
         try:

@@ -1,0 +1,293 @@
+"""The careful HTTP client: addresses checked and remembered, every wait bounded, redirects followed by us.
+
+`get` is the one door. Limits are FetchSettings'; what arrives goes to a `Sink` as it comes.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from tidegate import __version__
+from tidegate.sources.address import forbidden
+from tidegate.sources.archive import Endpoint
+from tidegate.sources.connection import Connection, Head, Sink
+from tidegate.sources.failure import Failure, FetchError
+from tidegate.sources.redirect import STATUSES, next_hop
+from tidegate.sources.settings import FetchSettings
+
+SWEEP_S = 0.25
+RESOLVED_FRESH_S = 60.0
+ADDRESS_BAD_S = 300.0
+ADDRESSES_MAX = 8
+IDLE_CONNECTIONS_MAX = 32
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One exchange under way, as the deadlines see it."""
+
+    connection: Connection
+    started: float
+    seen: int = 0
+    seen_at: float = 0.0
+    window_at: float = 0.0
+    window_bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Host:
+    """What is remembered of an endpoint: idle connections, places, addresses and which of them failed."""
+
+    slots: asyncio.Semaphore
+    idle: deque[Connection] = field(default_factory=deque)
+    addresses: tuple[str, ...] = ()
+    resolved_at: float = -RESOLVED_FRESH_S
+    bad_until: dict[str, float] = field(default_factory=dict)
+
+
+class _Redirected(Sink):
+    """Looks at a head: a redirect is kept for the client, all else goes on to the real sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.location: str | None = None
+        self.is_redirect = False
+
+    def head(self, head: Head) -> None:
+        self.is_redirect = head.status in STATUSES
+        if self.is_redirect:
+            self.location = head.headers.get("location")
+        else:
+            self._sink.head(head)
+
+    def data(self, data: memoryview) -> None:
+        if not self.is_redirect:
+            self._sink.data(data)
+
+
+class Client:
+    """Fetches over HTTP and HTTPS, for one event loop. `close` ends every connection."""
+
+    def __init__(self, settings: FetchSettings) -> None:
+        self._settings = settings
+        self._hosts: dict[tuple[str, str, int], _Host] = {}
+        self._watches: dict[int, _Watch] = {}
+        self._sweep: asyncio.TimerHandle | None = None
+        self._tls: ssl.SSLContext | None = None
+
+    async def get(self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink) -> None:
+        """GET a target; the answer goes to the sink. Raises FetchError (or what the sink raised)."""
+        for _ in range(self._settings.redirects_max + 1):
+            looking = _Redirected(sink)
+            await self._get_one(endpoint, target, headers, looking)
+            if not looking.is_redirect:
+                return
+            endpoint, target = next_hop(endpoint, target, looking.location)
+        raise FetchError(Failure.REDIRECT, f"more than {self._settings.redirects_max} redirects")
+
+    def close(self) -> None:
+        """End all connections, idle ones too."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for watch in list(self._watches.values()):
+            watch.connection.close()
+        for host in self._hosts.values():
+            for connection in list(host.idle):
+                connection.close()
+
+    async def _get_one(self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink) -> None:
+        request = _request(endpoint, target, headers)
+        host = self._host(endpoint)
+        async with host.slots:
+            connection = self._idle(host)
+            if connection is not None:
+                try:
+                    return await self._exchange(connection, request, sink)
+                except FetchError as error:
+                    # A kept connection that the other side closed meanwhile says nothing about the source.
+                    if error.failure is not Failure.CUT or connection.received:
+                        raise
+            connection = await self._connect(endpoint, host)
+            return await self._exchange(connection, request, sink)
+
+    async def _exchange(self, connection: Connection, request: bytes, sink: Sink) -> None:
+        now = time.monotonic()
+        done = connection.exchange(request, sink)
+        key = id(connection)
+        self._watches[key] = _Watch(connection, now, seen_at=now, window_at=now)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._look)
+        try:
+            await done
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        finally:
+            del self._watches[key]
+
+    # Deadlines
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for watch in list(self._watches.values()):
+            error = self._overdue(watch, now)
+            if error is not None:
+                watch.connection.fail(error)
+        self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._look) if self._watches else None
+
+    def _overdue(self, watch: _Watch, now: float) -> FetchError | None:
+        settings, received = self._settings, watch.connection.received
+        if received > watch.seen:
+            watch.seen, watch.seen_at = received, now
+        if not watch.connection.has_head:
+            if now - watch.started > settings.first_byte_timeout_s:
+                return FetchError(Failure.SILENT, f"no answer within {settings.first_byte_timeout_s:g} s")
+            return None
+        if now - watch.seen_at > settings.silence_timeout_s:
+            return FetchError(Failure.STALLED, f"no byte for {settings.silence_timeout_s:g} s")
+        window = now - watch.window_at
+        if window > settings.rate_window_s:
+            rate = (received - watch.window_bytes) / window
+            watch.window_at, watch.window_bytes = now, received
+            if rate < settings.rate_min_bytes_s:
+                return FetchError(Failure.SLOW, f"{rate:,.0f} B/s, below {settings.rate_min_bytes_s:,} B/s")
+        return None
+
+    # Connections
+
+    def _host(self, endpoint: Endpoint) -> _Host:
+        key = (endpoint.scheme, endpoint.host, endpoint.port)
+        host = self._hosts.get(key)
+        if host is None:
+            slots = asyncio.Semaphore(self._settings.connections_per_source_max)
+            host = self._hosts[key] = _Host(slots)
+        return host
+
+    @staticmethod
+    def _idle(host: _Host) -> Connection | None:
+        while host.idle:
+            connection = host.idle.pop()
+            if connection.is_idle:
+                return connection
+        return None
+
+    async def _connect(self, endpoint: Endpoint, host: _Host) -> Connection:
+        addresses = await self._resolve(endpoint, host)
+        sock = await self._first_to_connect(endpoint, host, addresses)
+
+        def released(connection: Connection) -> None:
+            if connection.is_idle and len(host.idle) < IDLE_CONNECTIONS_MAX:
+                host.idle.append(connection)
+            elif connection in host.idle:
+                host.idle.remove(connection)
+
+        tls = self._tls_context() if endpoint.scheme == "https" else None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._settings.response_head_bytes_max, released),
+                    sock=sock,
+                    ssl=tls,
+                    server_hostname=endpoint.host if tls else None,
+                )
+        except TimeoutError:
+            sock.close()
+            raise FetchError(Failure.TLS, f"no TLS within {self._settings.connect_timeout_s:g} s") from None
+        except (ssl.SSLError, OSError) as error:
+            sock.close()
+            raise FetchError(Failure.TLS, str(error) or type(error).__name__) from None
+        return connection
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=self._settings.tls_ca_file or None)
+        return self._tls
+
+    async def _resolve(self, endpoint: Endpoint, host: _Host) -> tuple[str, ...]:
+        """The allowed addresses, best first; the ones returned are the ones connected to (no second look-up)."""
+        now = time.monotonic()
+        if now - host.resolved_at > RESOLVED_FRESH_S:
+            host.addresses = await self._look_up(endpoint, host.addresses)
+            host.resolved_at = now
+        reasons = {address: forbidden(address, endpoint.reach) for address in host.addresses}
+        allowed = [address for address, reason in reasons.items() if reason is None]
+        if not allowed:
+            evidence = f"{endpoint.host}: " + "; ".join(reason for reason in reasons.values() if reason)
+            raise FetchError(Failure.FORBIDDEN_ADDRESS, evidence)
+        return tuple(sorted(allowed, key=lambda address: host.bad_until.get(address, 0.0) > now))
+
+    async def _look_up(self, endpoint: Endpoint, known: tuple[str, ...]) -> tuple[str, ...]:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError, TimeoutError) as error:
+            if known:  # names fail with their vendor, too: go on with what they last said
+                return known
+            raise FetchError(Failure.UNRESOLVED, f"{endpoint.host}: {str(error) or 'no answer from DNS'}") from None
+        return tuple(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX]
+
+    async def _first_to_connect(self, endpoint: Endpoint, host: _Host, addresses: tuple[str, ...]) -> socket.socket:
+        """Try addresses staggered (RFC 8305); the first to connect wins, the others are dropped."""
+        pending: set[asyncio.Task[socket.socket]] = set()
+        waiting, errors = list(addresses), []
+        try:
+            while waiting or pending:
+                if waiting:
+                    pending.add(asyncio.ensure_future(self._dial(waiting.pop(0), endpoint, host)))
+                stagger = self._settings.connect_stagger_s if waiting else None
+                done, pending = await asyncio.wait(pending, timeout=stagger, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    error = task.exception()
+                    if error is None:
+                        return task.result()
+                    errors.append(str(error))
+        finally:
+            for task in pending:
+                task.add_done_callback(_drop)
+                task.cancel()
+        raise FetchError(Failure.UNREACHABLE, f"{endpoint.authority}: " + "; ".join(errors[:3]))
+
+    async def _dial(self, address: str, endpoint: Endpoint, host: _Host) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await loop.sock_connect(sock, (address, endpoint.port))
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                host.bad_until[address] = time.monotonic() + ADDRESS_BAD_S
+                why = (
+                    f"no connection within {self._settings.connect_timeout_s:g} s"
+                    if isinstance(error, TimeoutError)
+                    else error.strerror
+                )
+                raise OSError(f"{address}: {why}") from None
+            raise
+        host.bad_until.pop(address, None)
+        return sock
+
+
+def _drop(task: "asyncio.Task[socket.socket]") -> None:
+    """Close a socket that connected after another had won."""
+    with contextlib.suppress(asyncio.CancelledError, OSError):
+        task.result().close()
+
+
+def _request(endpoint: Endpoint, target: str, headers: dict[str, str]) -> bytes:
+    lines = [
+        f"GET {target} HTTP/1.1",
+        f"Host: {endpoint.authority}",
+        f"User-Agent: tidegate/{__version__}",
+        "Accept: */*",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

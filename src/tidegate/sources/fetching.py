@@ -1,0 +1,177 @@
+"""What the rooms above ask of the sources: a known object (one flight each), or a small unknown one, whole.
+
+`Fetching` belongs to one event loop. It joins client, health, selection and store; the deciding is theirs.
+"""
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tidegate.sources.archive import Source
+from tidegate.sources.client import Client
+from tidegate.sources.connection import Head
+from tidegate.sources.failure import Failure, FetchError
+from tidegate.sources.flight import Flight, Spool, Wanted
+from tidegate.sources.health import Health
+from tidegate.sources.selection import plan
+from tidegate.sources.settings import FetchSettings
+from tidegate.store.blobs import CHUNK_BYTES, BlobStore, Draft, Verified
+from tidegate.store.committer import Committer
+from tidegate.store.memory_blobs import memory_draft
+from tidegate.store.settings import StoreSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The source says that what we know is still current."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small file, whole and unverified."""
+
+    data: bytes
+    last_modified: str | None
+    etag: str | None
+
+
+class _Whole:
+    """A sink that keeps a bounded body in memory."""
+
+    def __init__(self, size_max: int) -> None:
+        self._size_max = size_max
+        self.body = bytearray()
+        self.status: Head | None = None
+
+    def head(self, head: Head) -> None:
+        self.status = head
+        if head.status not in (200, 304):
+            raise FetchError(Failure.STATUS, f"answered {head.status}", head.status)
+        if head.length is not None and head.length > self._size_max:
+            raise FetchError(Failure.OVERSIZED, f"{head.length:,} bytes, at most {self._size_max:,} are taken")
+
+    def data(self, data: memoryview) -> None:
+        if len(self.body) + len(data) > self._size_max:
+            raise FetchError(Failure.OVERSIZED, f"more than {self._size_max:,} bytes")
+        self.body += data
+
+
+class Fetching:
+    """Flights and documents. Made inside the loop that uses it."""
+
+    def __init__(self, blobs: BlobStore, fetch: FetchSettings, store: StoreSettings) -> None:
+        self.health = Health()
+        self.settings = fetch
+        self._client = Client(fetch)
+        self._blobs = blobs
+        self._store = store
+        self._committer = Committer(blobs)
+        self._flights: dict[bytes, Flight] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_memory_bytes = 0
+        self.started = 0
+        self.landed: list[Callable[[Flight], None]] = []
+        """Called with each flight that ended."""
+
+    async def document(
+        self, source: Source, path: str, *, size_max: int, last_modified: str | None = None, etag: str | None = None
+    ) -> Document | Unchanged:
+        """A small file from one source; with validators, only if it changed. Raises FetchError."""
+        headers = {}
+        if last_modified is not None:
+            headers["If-Modified-Since"] = last_modified
+        if etag is not None:
+            headers["If-None-Match"] = etag
+        whole = _Whole(size_max)
+        try:
+            await self._client.get(source.endpoint, source.target(path), headers, whole)
+        except FetchError as error:
+            self.health.failed(source.url, error, at=int(time.time()), monotonic=time.monotonic())
+            raise
+        self.health.succeeded(source.url, len(whole.body), int(time.time()))
+        assert whole.status is not None
+        if whole.status.status == 304:
+            return Unchanged()
+        told = whole.status.headers
+        return Document(bytes(whole.body), told.get("last-modified"), told.get("etag"))
+
+    def under_way(self, digest: bytes) -> Flight | None:
+        """The flight of a digest that is not held yet."""
+        return self._flights.get(digest)
+
+    @property
+    def flights(self) -> int:
+        """How many are under way."""
+        return len(self._flights)
+
+    def fetch(self, wanted: Wanted, sources: Sequence[Source], paths: Sequence[str]) -> Flight:
+        """The one flight of a digest: joined when it is under way, begun otherwise."""
+        flight = self._flights.get(wanted.digest)
+        if flight is not None:
+            return flight
+        planned = plan(sources, paths, self.health, time.monotonic())
+        spool = Spool(self._begin, self._rescue, self._blobs.discard, self._committer.keep)
+        flight = self._flights[wanted.digest] = Flight(wanted, planned, self._client, spool, self.health)
+        self.started += 1
+        task = flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return flight
+
+    async def hold(self, wanted: Wanted, sources: Sequence[Source], paths: Sequence[str]) -> Flight:
+        """Fetch, or join who fetches, and wait for the end of it: HELD, FAILED, or VERIFIED on a full disk."""
+        flight = self.fetch(wanted, sources, paths)
+        assert flight.task is not None
+        await asyncio.wait({flight.task})
+        return flight
+
+    async def _fly(self, flight: Flight) -> None:
+        try:
+            await flight.run()
+        finally:
+            del self._flights[flight.wanted.digest]
+            for tell in self.landed:
+                tell(flight)
+
+    def keep(self, verified: Verified) -> "asyncio.Future[None]":
+        """Make verified bytes durable."""
+        return self._committer.keep(verified)
+
+    async def close(self) -> None:
+        """Cancel what is under way, finish what is verified."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._client.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._committer.close)
+
+    # Drafts
+
+    def _begin(self, size: int) -> Draft:
+        if self._blobs.free_bytes() - size < self._store.free_bytes_min:
+            return self._in_memory(size)
+        try:
+            return self._blobs.draft()
+        except OSError:
+            return self._in_memory(size)
+
+    def _in_memory(self, size: int) -> Draft:
+        if self._in_memory_bytes + size > self._store.memory_spool_bytes_max:
+            raise OSError(errno.ENOSPC, "the disk is full, and so is the memory set aside for that")
+        draft = memory_draft()
+        self._in_memory_bytes += size
+        draft.on_close = partial(self._returned, size)
+        return draft
+
+    def _returned(self, size: int) -> None:
+        self._in_memory_bytes -= size
+
+    def _rescue(self, draft: Draft, size: int) -> Draft:
+        rescued = self._in_memory(size)
+        while piece := os.pread(draft.fd, min(CHUNK_BYTES, draft.size - rescued.size), rescued.size):
+            rescued.write(piece)
+        return rescued
