@@ -1,4 +1,4 @@
-"""What governs trust: who verifies and how far a clock may be off."""
+"""What governs trust: who verifies, how large a Release may be, and how far a clock may be off."""
 
 from typing import Annotated, Literal
 
@@ -13,3 +13,13 @@ class TrustSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Meta(description="which implementation checks; `both` wants two yeses"),
     ] = "sequoia"
     future_skew_s: Annotated[int, Meta(ge=0, description="a Date further ahead of our clock is refused")] = 10
+    release_bytes_max: Annotated[
+        int, Meta(ge=1024, description="an InRelease or Release larger than this is refused unread")
+    ] = 8_388_608
+    signatures_max: Annotated[
+        int, Meta(ge=1, le=64, description="signatures on one Release; more are refused unread")
+    ] = 16
+    gpgv_timeout_s: Annotated[float, Meta(gt=0, description="gpgv is stopped after this long")] = 10.0
+
+
+DEFAULTS = TrustSettings()
