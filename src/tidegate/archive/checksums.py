@@ -1,32 +1,30 @@
 """Fields of checksums: lines of `DIGEST SIZE NAME` (Debian policy 5.6.24), as Release, Sources and pdiff have them."""
 
 import re
-from collections.abc import Iterator, Mapping
 
 from tidegate.archive.errors import FormatError, excerpt
 
 SIZE_BYTES_MAX = 2**36
 """Contents of a whole archive, uncompressed, come near 2**30; the largest source parts of Debian to 2**31."""
 
-_LINE = re.compile(r"([0-9a-fA-F]+)[ \t]+([0-9]{1,15})[ \t]+(\S+)")
+# A line as it must be, or a line of any other kind but blank.
+_LINE = re.compile(r"[ \t]*([0-9a-fA-F]+)[ \t]+([0-9]{1,15})[ \t]+([^ \t\n]+)[ \t]*(?:\n|\Z)|([^\n]*[^ \t\n][^\n]*)")
 
 
-def checksums(fields: Mapping[str, str], field: str, digest_bytes: int) -> Iterator[tuple[str, bytes, int, str]]:
-    """Read one field's lines.
+def checksums(value: str, digest_bytes: int, where: str) -> list[tuple[str, bytes, int]]:
+    """Read a field's lines: name as it stands (unchecked), digest, size in bytes.
 
-    Gives name, digest and size in bytes as they stand, and the place for messages; the name is unchecked.
-    Raises FormatError for a line of another form, a digest of another length, a size beyond reason.
+    Raises FormatError, naming `where`, for a line of another form, a digest of another length, and a size beyond
+    SIZE_BYTES_MAX.
     """
-    for line in fields[field].split("\n"):
-        if not line:
-            continue
-        match = _LINE.fullmatch(line.strip(" \t"))
-        where = f"field {field!r}"
-        if match is None:
-            raise FormatError(f"not a digest, a size and a name: {excerpt(line)}", where)
-        digest, size, name = match.groups()
+    lines = []
+    for digest, digits, name, other in _LINE.findall(value):
+        if other:
+            raise FormatError(f"not a digest, a size and a name: {excerpt(other)}", where)
+        size = int(digits)
         if len(digest) != 2 * digest_bytes:
             raise FormatError(f"digest of {len(digest)} digits, not {2 * digest_bytes}: {excerpt(name)}", where)
-        if int(size) > SIZE_BYTES_MAX:
+        if size > SIZE_BYTES_MAX:
             raise FormatError(f"size {size} of {excerpt(name)}", where)
-        yield name, bytes.fromhex(digest), int(size), where
+        lines.append((name, bytes.fromhex(digest), size))
+    return lines

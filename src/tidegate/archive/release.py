@@ -133,7 +133,8 @@ def _entries(fields: Mapping[str, str]) -> dict[str, IndexEntry]:
 
 def _digests(fields: Mapping[str, str], field: str, digest_bytes: int) -> dict[str, tuple[bytes, int]]:
     digests: dict[str, tuple[bytes, int]] = {}
-    for name, digest, size, where in checksums(fields, field, digest_bytes):
+    where = f"field {field!r}"
+    for name, digest, size in checksums(fields[field], digest_bytes, where):
         path = listed(name, where)
         if digests.setdefault(path, (digest, size)) != (digest, size):
             raise FormatError(f"two digests for {excerpt(path)}", where)
