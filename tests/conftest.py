@@ -9,6 +9,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.gateway_process import GatewayProcess, ServedArchive
+from tests.oracle import Oracle
 from tests.realapt import PrivateApt
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import KeyHome, Keys, make_keys
@@ -21,6 +23,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 AptFactory = Callable[..., PrivateApt]
+GatewayFactory = Callable[..., GatewayProcess]
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +67,30 @@ def private_apt(tmp_path: Path, keys: Keys) -> Iterator[AptFactory]:
     yield make
     for apt in made:
         apt.close()
+
+
+@pytest.fixture
+def oracle(archive: SimulatedArchive) -> Oracle:
+    """The judge of what is served for `archive`."""
+    return Oracle(archive.keys.keyring, archive.public)
+
+
+@pytest.fixture
+def gateway_process(tmp_path: Path) -> Iterator[GatewayFactory]:
+    """Make gateways: `gateway_process(ServedArchive(…), …, settings=…)`. Not started; ended afterwards."""
+    made: list[GatewayProcess] = []
+    numbers = itertools.count(1)
+
+    def make(*archives: ServedArchive, **options: Any) -> GatewayProcess:
+        made.append(GatewayProcess(tmp_path / f"gateway-{next(numbers)}", archives, **options))
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        gateway.kill9()
+
+
+@pytest.fixture
+def served(source_server: SourceServer, keys: Keys) -> ServedArchive:
+    """The configuration of `archive`, as `source_server` offers it; clients know it by a name of its own."""
+    return ServedArchive("debian", (source_server.url,), keys.keyring, aliases=("http://archive.example/debian",))

@@ -147,7 +147,8 @@ class PrivateApt:
         inside = str(directory or self.root)
         if self._chroot is not None:
             inside = "/" + str(Path(inside).relative_to(self._chroot))
-            command = ("chroot", str(self._chroot), "env", f"--chdir={inside}", *command)
+            become_root = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
+            command = (*become_root, "chroot", str(self._chroot), "env", f"--chdir={inside}", *command)
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": self._inside,
