@@ -1,0 +1,1 @@
+"""Tidegate beside its peers, measured on one machine in one run: `python -m bench`."""
