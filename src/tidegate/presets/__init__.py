@@ -1,1 +1,118 @@
-"""What is known beforehand of well-known archives, as data with its origin."""
+"""What is known beforehand of well-known archives, as data with its origin.
+
+The facts stand in `*.toml` beside this file and the keys in `keys/`, each with where it is from. A preset
+says which archive a URL belongs to and which keys may speak for it; it never says that a Release is good.
+"""
+
+import tomllib
+from datetime import date
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+import msgspec
+
+_DATA = files(__name__)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class UrlPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an archive is found: a host, `*.` before it for every name below, `*` for any, and its path."""
+
+    pattern: str
+    operator: str | None = None
+    """Who runs what answers there; None where that differs from host to host."""
+
+    def matches(self, host: str, path: str) -> bool:
+        """`host` in lower case, `path` without slashes at its ends."""
+        wanted_host, _, wanted_path = self.pattern.partition("/")
+        return path == wanted_path and fnmatchcase(host, wanted_host)
+
+    @property
+    def strictness(self) -> tuple[bool, int]:
+        """Of two patterns that match, the greater is the more particular one: a name beats a wildcard."""
+        host = self.pattern.partition("/")[0]
+        return "*" not in host, len(host)
+
+
+class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"urls": "url", "sources": "from"}):
+    """One archive, whatever host carries it."""
+
+    name: str
+    title: str
+    keyring: str
+    """The file in `keys/` that may speak for it."""
+    host_keyrings: tuple[str, ...]
+    """Where its own packages put the same on a machine; those are newer than ours, so look there first."""
+    suites: tuple[str, ...]
+    """How its suites are named."""
+    suite_rule: str
+    strict_suite: bool
+    """A Release that names another suite than was asked for is refused."""
+    unnamed_suites: tuple[str, ...]
+    """Patterns of suites, links mostly, whose Release names another one; for them it is not."""
+    valid_until: bool
+    """Its Releases say how long they are valid; where not, a freeze shows only against other sources."""
+    checked: date
+    """When these facts were last compared with their sources."""
+    sources: tuple[str, ...]
+    """Where they are from."""
+    urls: tuple[UrlPattern, ...]
+
+    def strict_for(self, suite: str) -> bool:
+        """Whether the Release of `suite` has to name it."""
+        return self.strict_suite and not any(fnmatchcase(suite, name) for name in self.unnamed_suites)
+
+    def keyring_data(self) -> bytes:
+        """The keys that ship with us, as one binary keyring."""
+        return (_DATA / "keys" / self.keyring).read_bytes()
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    archive: tuple[Preset, ...]
+
+
+@cache
+def load() -> tuple[Preset, ...]:
+    """Every preset that ships, in the order of the files' names."""
+    texts = sorted((item.name, item.read_text("utf-8")) for item in _DATA.iterdir() if item.name.endswith(".toml"))
+    return tuple(preset for _, text in texts for preset in msgspec.convert(tomllib.loads(text), type=_File).archive)
+
+
+def match(url: str) -> Preset | None:
+    """The archive that `url` (its root, as in sources.list) belongs to; None for one we know nothing of.
+
+    Scheme, user and slashes at the end do not matter; a port other than the scheme's own does, since
+    behind it is somebody's own service.
+    """
+    found = _best(url)
+    return found[0] if found else None
+
+
+def operator_of(url: str) -> str | None:
+    """Who runs what answers at `url`, where a preset says so."""
+    found = _best(url)
+    return found[1].operator if found else None
+
+
+def _best(url: str) -> tuple[Preset, UrlPattern] | None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if host is None or parts.scheme not in _DEFAULT_PORTS or parts.query or parts.fragment:
+        return None
+    if port not in (None, _DEFAULT_PORTS[parts.scheme]):
+        return None
+    matching = [
+        (pattern.strictness, preset, pattern)
+        for preset in load()
+        for pattern in preset.urls
+        if pattern.matches(host.rstrip("."), parts.path.strip("/"))
+    ]
+    if not matching:
+        return None
+    _, preset, pattern = max(matching, key=lambda found: found[0])
+    return preset, pattern
