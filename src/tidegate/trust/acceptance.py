@@ -8,7 +8,8 @@ to 12 and 14. Pure: values and `now` in, a verdict out; who keeps the mark keeps
 from dataclasses import dataclass
 from hashlib import sha256
 
-from tidegate.archive.release import Release
+from tidegate.archive.errors import FormatError, WeakDigests
+from tidegate.archive.release import Release, parse_release
 from tidegate.trust.verdict import Reason, Refused, Signed, printable, utc
 
 
@@ -64,6 +65,19 @@ class Freshness:
 
 
 DEFAULT_RULES = Rules()
+
+
+def read_release(payload: bytes) -> Release | Refused:
+    """The Release in a signed payload, or why it is none: not even a vendor's signature makes it one."""
+    try:
+        return parse_release(payload)
+    except WeakDigests as error:
+        return Refused(
+            Reason.WEAK_INDEX_DIGESTS,
+            f"the Release lists its indices by weak digests only ({printable(str(error))}): ask the vendor for SHA256",
+        )
+    except FormatError as error:
+        return Refused(Reason.MALFORMED, f"the Release cannot be read ({printable(str(error))}): tell its vendor")
 
 
 def content_digest(release: bytes) -> bytes:

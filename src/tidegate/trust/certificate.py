@@ -48,6 +48,11 @@ class Key:
     weakly_bound: bool
     """Each self-signature that holds it in the certificate is over SHA-1 or worse."""
 
+    @property
+    def strength(self) -> str:
+        """Algorithm and size as people name them: `RSA 4096`, `EdDSA`."""
+        return f"{self.algorithm} {self.bits}" if self.bits else self.algorithm
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

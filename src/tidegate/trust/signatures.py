@@ -117,11 +117,11 @@ def _against_key(key: Key, now: int) -> Refused | None:
             f"{name} is revoked by its owner: do not trust it, install the vendor's current keyring package",
         )
     if key.algorithm in ("DSA", "ElGamal"):
-        return Refused(Reason.WEAK_KEY, f"{name} is {_strength(key)}, which is no longer safe: ask for a new key")
+        return Refused(Reason.WEAK_KEY, f"{name} is {key.strength}, which is no longer safe: ask for a new key")
     if key.bits is not None and key.bits < RSA_BITS_MIN:
         return Refused(
             Reason.WEAK_KEY,
-            f"{name} is {_strength(key)}, at least {RSA_BITS_MIN} bits are wanted: ask the vendor for a new key",
+            f"{name} is {key.strength}, at least {RSA_BITS_MIN} bits are wanted: ask the vendor for a new key",
         )
     if not key.may_sign:
         return Refused(Reason.NOT_FOR_SIGNING, f"{name} is not meant for signatures by its owner")
@@ -156,10 +156,6 @@ def _against_signature(claim: Claim, key: Key, now: int, settings: TrustSettings
     if claim.expires is not None and claim.expires <= now:
         return Refused(Reason.EXPIRED_SIGNATURE, f"{by} was valid until {utc(claim.expires)} only: try another source")
     return None
-
-
-def _strength(key: Key) -> str:
-    return f"{key.algorithm} {key.bits}" if key.bits else key.algorithm
 
 
 def _issuer(claim: Claim) -> str:
