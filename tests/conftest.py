@@ -55,13 +55,18 @@ def source_server(archive: SimulatedArchive) -> Iterator[SourceServer]:
 
 @pytest.fixture
 def private_apt(tmp_path: Path, keys: Keys) -> Iterator[AptFactory]:
-    """Make clients: `private_apt(sources, proxy=…)`; `@KEYRING@` in the sources is the good keyring."""
+    """Make clients: `private_apt(sources, proxy=…)`; `@KEYRING@` in the sources is the good keyring.
+
+    APT_TREE in the environment names a debootstrapped tree whose apt is used throughout.
+    """
     made: list[PrivateApt] = []
     numbers = itertools.count(1)
+    tree = os.environ.get("APT_TREE")
 
     def make(sources: str, **options: Any) -> PrivateApt:
         root = tmp_path / f"apt-{next(numbers)}"
-        made.append(PrivateApt(root, sources, **{"keyring": keys.keyring, **options}))
+        defaults = {"keyring": keys.keyring, "chroot": Path(tree) if tree else None}
+        made.append(PrivateApt(root, sources, **{**defaults, **options}))
         return made[-1]
 
     yield make

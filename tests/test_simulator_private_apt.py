@@ -18,7 +18,7 @@ def entry(server: SourceServer) -> str:
     return f"deb [signed-by=@KEYRING@] {server.url} stable main\n"
 
 
-def processes_in(folder: Path) -> list[str]:
+def processes_in(folder: str) -> list[str]:
     """What runs with a configuration in this folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -35,7 +35,7 @@ def test_nothing_of_the_machine_s_configuration_is_read(private_apt: AptFactory,
     assert settings["Acquire::Check-Valid-Until"] == "true"
     assert "Acquire::GzipIndexes" not in settings
     assert not [name for name in settings if name.startswith(("DPkg::Post-Invoke", "APT::Update::Post-Invoke"))]
-    here = str(apt.root)
+    here = apt.inside
     places = {k: v for k, v in settings.items() if k.startswith(("Dir::Etc", "Dir::State", "Dir::Cache"))}
     assert all(not value.startswith("/") or value.startswith(here) for value in places.values()), places
 
@@ -63,7 +63,7 @@ def test_a_client_that_hangs_is_ended_with_everything_it_started(
     assert result.timed_out
     assert not result.ok
     assert result.seconds < 10
-    assert processes_in(apt.root) == []
+    assert processes_in(apt.inside) == []
 
 
 def test_an_unreachable_server_is_an_error(source_server: SourceServer, private_apt: AptFactory) -> None:

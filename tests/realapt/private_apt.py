@@ -109,7 +109,7 @@ class PrivateApt:
         self._prepare(architecture, languages, {**(options or {}), **_proxy_options(proxy)})
         if keyring is not None:
             shutil.copyfile(keyring, self.root / f"etc/keyring{keyring.suffix}")
-            sources = sources.replace("@KEYRING@", f"{self._inside}/etc/keyring{keyring.suffix}")
+            sources = sources.replace("@KEYRING@", f"{self.inside}/etc/keyring{keyring.suffix}")
         self.use_sources(sources)
 
     def close(self) -> None:
@@ -151,11 +151,11 @@ class PrivateApt:
             command = (*become_root, "chroot", str(self._chroot), "env", f"--chdir={inside}", *command)
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": self._inside,
-            "TMPDIR": f"{self._inside}/tmp",
+            "HOME": self.inside,
+            "TMPDIR": f"{self.inside}/tmp",
             "LC_ALL": "C.UTF-8",
             "DEBIAN_FRONTEND": "noninteractive",
-            "APT_CONFIG": f"{self._inside}/apt.conf",
+            "APT_CONFIG": f"{self.inside}/apt.conf",
         }
         return _bounded(command, environment, None if self._chroot else Path(inside), self._timeout_s)
 
@@ -180,6 +180,11 @@ class PrivateApt:
         """apt's own version, numbers only."""
         said = self.run("apt-get", "--version").check().stdout
         return tuple(int(number) for number in re.findall(r"\d+", said.split()[1]))
+
+    @property
+    def inside(self) -> str:
+        """The root as apt sees it."""
+        return str(self.root) if self._chroot is None else "/" + str(self.root.relative_to(self._chroot))
 
     @property
     def unpacked(self) -> Path:
@@ -210,18 +215,13 @@ class PrivateApt:
 
     # Within
 
-    @property
-    def _inside(self) -> str:
-        """The root as apt sees it."""
-        return str(self.root) if self._chroot is None else "/" + str(self.root.relative_to(self._chroot))
-
     def _prepare(self, architecture: str, languages: tuple[str, ...], options: Mapping[str, str]) -> None:
         folders = ("state/lists/partial", "cache/archives/partial", "etc/empty", "etc/sources.list.d")
         for folder in (*folders, "log", "tmp", "unpacked", "sources"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "state/status").touch()
         text = CONFIGURATION.format(
-            root=self._inside,
+            root=self.inside,
             architecture=architecture,
             languages=" ".join(f'"{language}";' for language in languages),
         )
