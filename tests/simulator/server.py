@@ -25,6 +25,7 @@ CLIENT_TIMEOUT_S = 60.0
 JOIN_TIMEOUT_S = 5.0
 WAIT_TIMEOUT_S = 10.0
 BACKLOG = 1024
+THREADS_SWEEP = 256  # forget ended threads once in so many connections
 
 
 @dataclass(slots=True, eq=False)
@@ -192,16 +193,15 @@ class SourceServer:
     def _listen(self) -> None:
         self._socket.listen(BACKLOG)
         self._listening = True
-        listener = threading.Thread(target=self._accept_loop, args=(self._socket,), daemon=True)
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        self._threads.append(listener)
-        listener.start()
+        self._listener = threading.Thread(target=self._accept_loop, args=(self._socket,), daemon=True)
+        self._listener.start()
 
     def _stop_listening(self) -> None:
         self._listening = False
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept
         self._socket.close()
+        self._listener.join(JOIN_TIMEOUT_S)  # from here on no connection is added
 
     def _accept_loop(self, listener: socket.socket) -> None:
         while not self.closing.is_set():
@@ -214,17 +214,20 @@ class SourceServer:
                 number = self._accepted
                 self._connections[number] = connection
             thread = threading.Thread(target=self._serve, args=(connection, number), daemon=True)
-            self._threads.append(thread)
             thread.start()
+            if number % THREADS_SWEEP == 0:
+                self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self._threads.append(thread)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:
             connection.settimeout(CLIENT_TIMEOUT_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+                connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
                 with self._changed:
-                    self._connections[number] = connection
+                    self._connections[number] = connection  # known before it may block
+                connection.do_handshake()
             buffer = b""
             while not self.closing.is_set():
                 head, buffer = _read_head(connection, buffer)
