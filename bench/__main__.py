@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bench.archive import FULL, QUICK, published
-from bench.environment import machine, versions
+from bench.environment import load_average, machine, versions
 from bench.experiments import adoption, apt_loop, cold, flight64, hits, slow_clients
 from bench.finding import Finding, say
 from bench.origin import origin
@@ -136,16 +136,17 @@ def _measured(
 
 
 def _section(experiment: Experiment, world: World) -> Section:
-    before = machine(world.work)
+    load_before = load_average()
     measured_at = datetime.now(UTC).isoformat(timespec="seconds")
     finding = experiment.measure(world)
     return Section(
         method=experiment.method,
         measured_at=measured_at,
+        load_before=load_before,
         scale=world.plan.scale.name,
         rounds=world.plan.rounds,
         load_s=world.plan.load_s,
-        machine=before,
+        machine=machine(world.work),
         versions=versions(),
         settings={peer: _portable(text, world.work) for peer, text in finding.settings.items()},
         series=finding.series,

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from bench.apt import PrivateRoot
 from bench.process import BenchError, run
@@ -23,7 +24,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SERVER = ("openssh-server", "nginx-light", "curl", "ca-certificates", "rsync", "chrony")
 DOWNLOAD_BYTES_MAX = 256 << 20
 DOWNLOAD_TIMEOUT_S = 60.0
-_PRINTED = re.compile(r"^'file:[^']*?/debian/(pool/[^']+)' \S+ (\d+) SHA256:([0-9a-f]{64})$", re.MULTILINE)
+_PRINTED = re.compile(r"^'file:[^']*?/debian/(pool/[^']+)' \S+ \d+ SHA256:([0-9a-f]{64})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def _closure(tree: Path, root: Path) -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory(prefix="bench-apt-") as scratch:
         apt = PrivateRoot(Path(scratch), f"deb [signed-by={KEYRING}] file:{root} {SUITE} main")
         apt.update()
-        printed = apt.get("--print-uris", "-qq", "install", *SERVER)
-    found = [(path, digest) for path, _, digest in _PRINTED.findall(printed)]
+        printed = apt.get("-o", "Acquire::ForceHash=SHA256", "--print-uris", "-qq", "install", *SERVER)
+    found = [(unquote(path), digest) for path, digest in _PRINTED.findall(printed)]
     if not found:
         raise BenchError(f"apt names no packages to install below {tree.name}: {printed[:500]}")
     yield from found

@@ -30,7 +30,6 @@ def machine(work: Path) -> dict[str, str]:
         "kernel": platform.release(),
         "file system of stores": _file_system(work),
         "system": _system(),
-        "load before": " ".join(f"{one:.2f}" for one in os.getloadavg()),
     }
     for name in _SYSCTLS:
         with suppress(OSError):
@@ -53,6 +52,11 @@ def versions() -> dict[str, str]:
         here = str(Path(__file__).parent)
         found["tidegate commit"] = run(["git", "-C", here, "describe", "--always", "--dirty"]).strip()
     return found
+
+
+def load_average() -> str:
+    """Over 1, 5 and 15 minutes: whether others were busy on this machine."""
+    return " ".join(f"{one:.2f}" for one in os.getloadavg())
 
 
 def _system() -> str:

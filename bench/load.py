@@ -57,11 +57,11 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw, and what it cost the server (None: the process is not ours)."""
+    """What wrk saw, and what it cost the server (None: not ours to watch, or no whole answer)."""
 
     requests_per_s: float
     bytes_per_s: float
-    p99_ms: float
+    p99_ms: float | None
     cpu_per_request_us: float | None
     busy: float | None
 
@@ -116,7 +116,7 @@ def load(aim: Aim, seconds: int) -> Load:
     return Load(
         requests_per_s=carried / seen["seconds"],
         bytes_per_s=carried_bytes / seen["seconds"],
-        p99_ms=seen["p99_us"] / 1e3,
+        p99_ms=seen["p99_us"] / 1e3 if whole else None,
         cpu_per_request_us=None if spent is None else spent / carried * 1e6,
         busy=None if spent is None else spent / took,
     )

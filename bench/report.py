@@ -26,6 +26,7 @@ class Section:
 
     method: str
     measured_at: str
+    load_before: str
     scale: str
     rounds: int
     load_s: int
@@ -65,7 +66,19 @@ def markdown(report: Report) -> str:
     """The whole report for people."""
     parts = [INTRODUCTION, _summary(report)]
     parts += [_section(name, section) for name, section in report.sections.items()]
+    parts += _surroundings(report)
     return "\n".join(parts)
+
+
+def _surroundings(report: Report) -> Iterator[str]:
+    """Machine and versions, once for all experiments that had the same."""
+    shared: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for name, section in report.sections.items():
+        pairs = (*section.machine.items(), *section.versions.items())
+        shared.setdefault(pairs, []).append(name)
+    for pairs, names in shared.items():
+        yield f"## Machine and versions: {', '.join(names)}\n"
+        yield _table(["", ""], pairs)
 
 
 def digest(report: Report) -> str:
@@ -86,8 +99,10 @@ def _summary(report: Report) -> str:
         states = [verdict.state for verdict in section.verdicts]
         counts = (str(states.count(state)) for state in ("met", "not met", "not measured"))
         quick = " (quick: proves the way, no figures)" if section.scale == "quick" else ""
-        rows.append([f"[{name}](#{name}){quick}", *counts, str(section.rounds), section.measured_at])
-    return _table(["experiment", "bounds met", "not met", "not measured", "rounds", "measured"], rows)
+        when = [str(section.rounds), section.measured_at, section.load_before]
+        rows.append([f"[{name}](#{name}){quick}", *counts, *when])
+    heads = ["experiment", "bounds met", "not met", "not measured", "rounds", "measured", "load before"]
+    return _table(heads, rows)
 
 
 def _section(name: str, section: Section) -> str:
@@ -95,8 +110,7 @@ def _section(name: str, section: Section) -> str:
     parts.append(_bounds("Bounds", section))
     parts += ["### Figures\n", *_figures(section.series)]
     if section.notes:
-        parts += ["### What went other than meant\n", "\n".join(f"- {note}" for note in section.notes) + "\n"]
-    parts.append(_details("Machine and versions", _pairs({**section.machine, **section.versions})))
+        parts += ["### Notes\n", "\n".join(f"- {note}" for note in section.notes) + "\n"]
     settings = "\n".join(f"{peer}:\n\n```\n{text.strip()}\n```\n" for peer, text in section.settings.items())
     parts.append(_details("Settings", settings))
     return "\n".join(parts)
@@ -154,10 +168,6 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
-
-
-def _pairs(pairs: dict[str, str]) -> str:
-    return _table(["", ""], [[name, value] for name, value in pairs.items()])
 
 
 def _details(title: str, body: str) -> str:

@@ -93,7 +93,7 @@ def _note(case: str, peer: Peer, outcome: Outcome, upstream: tuple[Request, ...]
     if not outcome.fetched or not upstream:
         return
     firsts = [one.first_byte_s for one in outcome.fetched]
-    fetched_at = min(request.ended_at for request in upstream) - outcome.started_at
+    fetched_at = max(request.ended_at for request in upstream) - outcome.started_at
     sheet.add(case, peer.name, TOTAL, "s", outcome.wall_s)
     sheet.add(case, peer.name, FIRST, "ms", max(firsts) * 1e3)
     sheet.add(case, peer.name, DURING, "", float(sum(first < fetched_at for first in firsts)))

@@ -5,14 +5,16 @@ peer after the other, on one hot path and on all distinct paths in a Zipf sequen
 all. nginx, apt-cacher-ng, squid and Tidegate run one worker each; all stay up, one is loaded at a time.
 """
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.client import fetch, must_fit
 from bench.finding import Finding, say
 from bench.load import Aim, Load, load, write_script, zipf
-from bench.peers import Door, Peer, Running, running
+from bench.peers import Peer, Running, running
 from bench.peers.acng import ACNG
 from bench.peers.external import external
 from bench.peers.nginx import NGINX
@@ -29,7 +31,6 @@ SPREADS = ("hot", "spread")
 CONNECTIONS = (1, 16, 256)
 WARM_CONNECTIONS = 64
 WARM_PASSES_MAX = 3
-WARM_LOAD_S = 1
 RATE, CPU, BUSY, P99 = "requests/s", "CPU/request", "server's share of a core", "p99"
 OURS = ("tidegate", "tidegate (mirror form)")
 
@@ -65,68 +66,110 @@ def targets() -> tuple[Target, ...]:
     return tuple(found)
 
 
+class Stand:
+    """A peer that is up and warm for the whole experiment, started and warmed anew should it die."""
+
+    def __init__(self, peer: Peer, world: "World", stack: ExitStack) -> None:
+        self.peer = peer
+        self._world = world
+        self._stack = stack
+        self.up = self._warmed()
+
+    def revived(self) -> bool:
+        """Whether it had died, in which case it is up again."""
+        if self.up.server is None or self.up.server.process.poll() is None:
+            return False
+        say(f"hits: {self.peer.name} died under load and is started again")
+        self.up = self._warmed()
+        return True
+
+    def _warmed(self) -> Running:
+        """Start it and have it hold every file; the digests of what it then serves are checked."""
+        up = self._stack.enter_context(running(self.peer, self._world))
+        paths = [path for group in GROUPS for path in self._world.archive.paths(group)]
+        for door in up.doors:
+            wanted = paths
+            for _ in range(WARM_PASSES_MAX):
+                outcome = fetch(door, wanted, connections=WARM_CONNECTIONS, digest=True)
+                wanted = [lost.path for lost in outcome.lost]
+                if not wanted:
+                    break
+            must_fit(outcome, self._world.archive.digests())
+            say(f"hits: {door.name} holds {len(paths)} files, digests checked")
+        return up
+
+
 def measure(world: "World") -> Finding:
     """Run the matrix."""
     peers = [NGINX, tidegate(), ACNG, SQUID, *(external(*one) for one in world.plan.external)]
-    sheet, notes, settings = Sheet(), list[str](), dict[str, str]()
+    sheet, notes, stands = Sheet(), list[str](), list[Stand]()
     with ExitStack() as stack:
-        doors: list[tuple[Running, Door]] = []
         for peer in peers:
             try:
-                up = _warmed(stack, peer, world)
+                stands.append(Stand(peer, world, stack))
             except BenchError as error:
                 notes.append(f"{peer.name} took no part: {error}")
-                continue
-            settings[peer.name] = up.settings
-            doors += [(up, door) for door in up.doors]
+        settings = {stand.peer.name: stand.up.settings for stand in stands}
         for case in CASES:
-            _case(case, doors, world, sheet, notes)
+            _case(case, stands, world, sheet, notes)
+            say(f"hits: {case.name} done")
     return Finding(sheet.series(), targets(), settings, tuple(notes))
 
 
-def _warmed(stack: ExitStack, peer: Peer, world: "World") -> Running:
-    """Start a peer and have it hold every file; the digests of what it then serves are checked."""
-    up = stack.enter_context(running(peer, world))
-    paths = [path for group in GROUPS for path in world.archive.paths(group)]
-    for door in up.doors:
-        wanted = paths
-        for _ in range(WARM_PASSES_MAX):
-            outcome = fetch(door, wanted, connections=WARM_CONNECTIONS, digest=True)
-            wanted = [lost.path for lost in outcome.lost]
-            if not wanted:
-                break
-        must_fit(outcome, world.archive.digests())
-        say(f"hits: {door.name} holds {len(paths)} files, digests checked")
-    return up
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A case as it is carried out: what is asked for, how large it is, for how long."""
+
+    case: Case
+    sequence: Sequence[str]
+    size: int
+    seconds: int
+    scripts: Path
 
 
-def _case(case: Case, doors: list[tuple[Running, Door]], world: "World", sheet: Sheet, notes: list[str]) -> None:
+def _case(case: Case, stands: list[Stand], world: "World", sheet: Sheet, notes: list[str]) -> None:
     paths = world.archive.paths(case.group)
-    sequence = zipf(paths) if case.spread == "spread" else paths[:1]
-    able = []
-    for up, door in doors:
-        script = write_script(door, sequence, world.work / "wrk" / door.name)
-        aim = Aim(up, door, script, case.connections, world.archive.groups[case.group][0].size)
-        if _tried(case, aim, WARM_LOAD_S, notes) is not None:
-            able.append(aim)
-    for _, aim in alternate(able, world.plan.rounds):
-        seen = _tried(case, aim, world.plan.load_s, notes)
-        if seen is not None:
-            _note(case, aim.door.name, seen, sheet)
-    say(f"hits: {case.name} done")
+    loading = Loading(
+        case,
+        sequence=zipf(paths) if case.spread == "spread" else paths[:1],
+        size=world.archive.groups[case.group][0].size,
+        seconds=world.plan.load_s,
+        scripts=world.work / "wrk",
+    )
+    doors = [(stand, number) for stand in stands for number in range(len(stand.up.doors))]
+    warming = [] if world.plan.quick else [(-1, each) for each in doors]
+    out = set[str]()
+    for turn, (stand, number) in [*warming, *alternate(doors, world.plan.rounds)]:
+        name = stand.up.doors[number].name
+        if name in out:
+            continue
+        seen = _loaded(loading, stand, number, notes)
+        if seen is None:
+            out.add(name)
+        elif turn >= 0:
+            _note(case, name, seen, sheet)
 
 
-def _tried(case: Case, aim: Aim, seconds: int, notes: list[str]) -> Load | None:
-    try:
-        return load(aim, seconds)
-    except BenchError as error:
-        notes.append(f"{case.name}: {error}")
-        return None
+def _loaded(loading: Loading, stand: Stand, number: int, notes: list[str]) -> Load | None:
+    """Load a door; once more when its server died of it, which is noted."""
+    case = loading.case
+    for _ in range(2):
+        door = stand.up.doors[number]
+        script = write_script(door, loading.sequence, loading.scripts)
+        try:
+            return load(Aim(stand.up, door, script, case.connections, loading.size), loading.seconds)
+        except BenchError as error:
+            notes.append(f"{case.name}: {error}")
+        if not stand.revived():
+            break
+        notes.append(f"{case.name}: {stand.peer.name} died under this load and was started again")
+    return None
 
 
 def _note(case: Case, door: str, seen: Load, sheet: Sheet) -> None:
     sheet.add(case.name, door, RATE, "/s", seen.requests_per_s)
-    sheet.add(case.name, door, P99, "ms", seen.p99_ms)
+    if seen.p99_ms is not None:
+        sheet.add(case.name, door, P99, "ms", seen.p99_ms)
     if seen.cpu_per_request_us is not None and seen.busy is not None:
         sheet.add(case.name, door, CPU, "µs", seen.cpu_per_request_us)
         sheet.add(case.name, door, BUSY, "", seen.busy)
