@@ -2,37 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
+from tidegate.config.addresses import PORT_MAX, is_address, masked
 from tidegate.config.lines import KeyPath
 from tidegate.config.problems import Problem, Where, problem
 from tidegate.config.settings import Settings
 from tidegate.sources.settings import ArchiveSettings
 
-PORT_MAX = 65_535
 ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
-FINGERPRINT = re.compile(r"^(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$")
+FINGERPRINT = re.compile(r"^(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$")
 _HOST_PORT = re.compile(r"^(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
-_ADDRESS = "Write it as in sources.list: http://HOST/PATH or https://HOST/PATH."
+_ADDRESS = "Write it as in sources.list: http://HOST/PATH or https://HOST/PATH, without a password."
 _SUITE = re.compile(r"^(?:\./|(?!/)[^\s/]+(?:/[^\s/]+)*/?)$")
 
 
 def keyring_entries(archive: ArchiveSettings) -> tuple[str, ...]:
     """The archive's keyring as a list: paths, armored keys, fingerprints."""
     return (archive.keyring,) if isinstance(archive.keyring, str) else archive.keyring
-
-
-def is_address(url: str) -> bool:
-    """Whether `url` is http or https with a host, without query or fragment."""
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and not (parts.query or parts.fragment or (parts.port is not None and parts.port > PORT_MAX))
-        )
-    except ValueError:
-        return False
 
 
 def checked(settings: Settings, where_is: Where) -> list[Problem]:
@@ -108,14 +94,14 @@ def _archive(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
             )
     for alias in archive.aliases:
         if not is_address(alias):
-            yield ((*path, "aliases"), f"{alias!r} is no address", _ADDRESS)
+            yield ((*path, "aliases"), f"{masked(alias)!r} is no address", _ADDRESS)
     for number, source in enumerate(archive.source):
         if not is_address(source.url):
-            yield ((*path, "source", number, "url"), f"{source.url!r} is no address", _ADDRESS)
+            yield ((*path, "source", number, "url"), f"{masked(source.url)!r} is no address", _ADDRESS)
     for entry in keyring_entries(archive):
         if not (ARMOR in entry or entry.startswith("/") or FINGERPRINT.match(entry)):
             yield (
                 (*path, "keyring"),
                 f"{entry[:60]!r} is no keyring",
-                "Give the absolute path of a keyring, an armored key in place, or a fingerprint in full.",
+                "Give the absolute path of a keyring, an armored key in place, or a key's whole fingerprint.",
             )

@@ -8,8 +8,10 @@ from typing import cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tidegate.config.checks import checked
+from tidegate.config.completion import completed
 from tidegate.config.keys import catalogue, hints_of, struct_of, toml_value
 from tidegate.config.lines import KeyPath, line_of, lines_of
 from tidegate.config.problems import ConfigError, Problem, Where, nearest, problem
@@ -67,7 +69,7 @@ def settings_from(table: Table, where_is: Where) -> Settings:
     if isinstance(settings, Settings):
         problems += checked(settings, where_is)
         if not problems:
-            return settings
+            return replace(settings, archive=tuple(completed(archive) for archive in settings.archive))
     raise ConfigError(sorted(problems, key=_line))
 
 

@@ -1,7 +1,13 @@
-"""Who runs the host of an address: failures and lies are shared within an operator."""
+"""Addresses of sources: whether one can be used, who runs its host, and how it is shown."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
+
+from tidegate import presets
+
+PORT_MAX = 65_535
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 # Below these second-level names of a country a third label is registered (mirror.ox.ac.uk is ox.ac.uk's).
 # A guess that an explicit `operator` overrides; the public suffix list would be a dependency for a default.
@@ -10,8 +16,25 @@ _COUNTRY_LETTERS = 2
 _PRIVATE_ENDINGS = (".local", ".lan", ".internal", ".intranet", ".corp", ".home", ".home.arpa", ".localhost")
 
 
+def is_address(url: str) -> bool:
+    """Whether `url` is http or https with a host, and without user, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and is_plain and (parts.port or 1) <= PORT_MAX
+    except ValueError:
+        return False
+
+
+def masked(text: str) -> str:
+    """`text` with the user and password of each address in it left out: it may go to a screen or a log."""
+    return _CREDENTIALS.sub("…@", text)
+
+
 def operator_of(url: str) -> str:
-    """The registrable part of the host's name, or the address itself."""
+    """Whom a preset names; else the registrable part of the host's name, or the address itself."""
+    if known := presets.operator_of(url):
+        return known
     host = (urlsplit(url).hostname or "").rstrip(".")
     if _address(host):
         return host

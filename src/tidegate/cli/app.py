@@ -1,0 +1,35 @@
+"""The tree of commands. Modules named here must be quick to import: bodies import what they need."""
+
+import typer
+
+from tidegate.cli import config
+from tidegate.cli.client_config import client_config
+from tidegate.cli.man import man
+from tidegate.cli.render import JsonOption
+from tidegate.cli.schema import schema
+from tidegate.cli.version import version
+
+app = typer.Typer(
+    name="tidegate",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: quick, and the same in a pipe
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def tidegate(as_json: JsonOption = False) -> None:
+    """A verifying gateway between a fleet's apt and the world.
+
+    Security updates keep arriving, verified, while their vendor is under attack. `tidegate serve` needs no
+    configuration: it serves what this host's own apt sources name.
+    """
+    del as_json  # read from the context by each command
+
+
+app.command()(client_config)
+app.add_typer(config.app, name="config")
+app.command()(version)
+app.command()(schema)
+app.command()(man)

@@ -1,0 +1,61 @@
+"""`tidegate schema COMMAND`: the JSON schema of what `--json` answers."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tidegate.cli.exit_codes import ExitCode
+from tidegate.cli.failure import Complaint, Failure
+from tidegate.cli.render import say, say_json
+
+if TYPE_CHECKING:
+    from msgspec import Struct
+
+_REPORTS = {
+    "version": "tidegate.cli.reports:VersionReport",
+    "config-show": "tidegate.cli.reports:ConfigReport",
+    "config-check": "tidegate.cli.reports:ConfigCheckReport",
+    "config-explain": "tidegate.cli.reports:KeyReport",
+    "doctor": "tidegate.cli.reports:DoctorReport",
+    "client-config": "tidegate.cli.reports:ClientConfigReport",
+    "verify": "tidegate.cli.reports:VerifyReport",
+}
+
+
+def schema(
+    command: Annotated[
+        str | None, typer.Argument(metavar="COMMAND", help="As in `config-show`; without it, all names.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of a command's --json answer."""
+    if command is None:
+        for name in names():
+            say(name)
+        return
+    if command not in _REPORTS:
+        raise Failure(
+            ExitCode.USAGE,
+            Complaint(f"there is no schema of {command!r}", todo=f"There is one of {', '.join(names())}."),
+        )
+    say_json(schema_of(command))
+
+
+def names() -> tuple[str, ...]:
+    """Every command that has one, sorted."""
+    return tuple(sorted(_REPORTS))
+
+
+def schema_of(command: str) -> dict[str, Any]:
+    """JSON Schema 2020-12 of the struct that the command answers with."""
+    import msgspec
+
+    return msgspec.json.schema(report_of(command))
+
+
+def report_of(command: str) -> "type[Struct]":
+    """The struct itself."""
+    from importlib import import_module
+
+    module, _, name = _REPORTS[command].partition(":")
+    struct: type[Struct] = getattr(import_module(module), name)
+    return struct
