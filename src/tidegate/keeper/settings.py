@@ -15,18 +15,12 @@ class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     adopt_timeout_s: Annotated[
         float, Meta(gt=0, le=29, description="for a suite's first adoption while a client waits")
     ] = 24.0
-    refresh_timeout_s: Annotated[
-        float, Meta(gt=0, description="for one refresh of one suite, all its bytes")
-    ] = 900.0
-    grace_s: Annotated[
-        float, Meta(ge=0, description="an older generation stays reachable by-hash for this long")
-    ] = 172_800.0
+    refresh_timeout_s: Annotated[float, Meta(gt=0, description="for one refresh of one suite, all its bytes")] = 900.0
+    grace_s: Annotated[float, Meta(ge=0, description="an older generation stays reachable by-hash for this long")] = (
+        172_800.0
+    )
     learned_s: Annotated[
         float,
-        Meta(
-            gt=0, description="an index that no client asked for in this time is no longer fetched beforehand"
-        ),
+        Meta(gt=0, description="an index that no client asked for in this time is no longer fetched beforehand"),
     ] = 2_592_000.0
-    suites_max: Annotated[int, Meta(ge=1, description="suites held at most, adopted on request included")] = (
-        256
-    )
+    suites_max: Annotated[int, Meta(ge=1, description="suites held at most, adopted on request included")] = 256

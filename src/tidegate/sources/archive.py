@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
+from tidegate.archive.paths import encoded
 from tidegate.sources.settings import Kind
 from tidegate.trust.keyring import Keyring
 
@@ -49,7 +50,7 @@ class Source:
 
     def target(self, path: str) -> str:
         """The request target of an archive's path at this source."""
-        return f"{self.base}/{path}"
+        return f"{self.base}/{encoded(path)}"
 
 
 class BadAddressError(ValueError):

@@ -89,6 +89,11 @@ class Client:
             endpoint, target = next_hop(endpoint, target, looking.location)
         raise FetchError(Failure.REDIRECT, f"more than {self._settings.redirects_max} redirects")
 
+    async def dial(self, endpoint: Endpoint) -> socket.socket:
+        """A bare connected socket, its address checked as for a fetch. Raises FetchError."""
+        host = self._host(endpoint)
+        return await self._first_to_connect(endpoint, host, await self._resolve(endpoint, host))
+
     def close(self) -> None:
         """End all connections, idle ones too."""
         if self._sweep is not None:

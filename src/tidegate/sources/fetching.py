@@ -17,12 +17,16 @@ from tidegate.sources.connection import Head
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.flight import Flight, Spool, Wanted
 from tidegate.sources.health import Health
+from tidegate.sources.passing import Passing
 from tidegate.sources.selection import plan
 from tidegate.sources.settings import FetchSettings
 from tidegate.store.blobs import CHUNK_BYTES, BlobStore, Draft, Verified
 from tidegate.store.committer import Committer
 from tidegate.store.memory_blobs import memory_draft
 from tidegate.store.settings import StoreSettings
+
+PASSING_BYTES_MAX = 256 << 20
+"""An unlisted file's size at most: Debian's netboot images have 40 to 110 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Fetching:
     def __init__(self, blobs: BlobStore, fetch: FetchSettings, store: StoreSettings) -> None:
         self.health = Health()
         self.settings = fetch
-        self._client = Client(fetch)
+        self.client = Client(fetch)
         self._blobs = blobs
         self._store = store
         self._committer = Committer(blobs)
@@ -88,7 +92,7 @@ class Fetching:
             headers["If-None-Match"] = etag
         whole = _Whole(size_max)
         try:
-            await self._client.get(source.endpoint, source.target(path), headers, whole)
+            await self.client.get(source.endpoint, source.target(path), headers, whole)
         except FetchError as error:
             self.health.failed(source.url, error, at=int(time.time()), monotonic=time.monotonic())
             raise
@@ -115,7 +119,7 @@ class Fetching:
             return flight
         planned = plan(sources, paths, self.health, time.monotonic())
         spool = Spool(self._begin, self._rescue, self._blobs.discard, self._committer.keep)
-        flight = self._flights[wanted.digest] = Flight(wanted, planned, self._client, spool, self.health)
+        flight = self._flights[wanted.digest] = Flight(wanted, planned, self.client, spool, self.health)
         self.started += 1
         task = flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
         self._tasks.add(task)
@@ -137,6 +141,17 @@ class Fetching:
             for tell in self.landed:
                 tell(flight)
 
+    def pass_through(self, sources: Sequence[Source], path: str) -> Passing:
+        """Begin to fetch an unlisted file for one client. Raises OSError when there is no room at all."""
+        draft = self._begin(PASSING_BYTES_MAX)
+        self._blobs.discard(draft)  # no name from the start: it goes with its last reader
+        planned = plan(sources, (path,), self.health, time.monotonic())
+        passing = Passing(planned, self.client, self.health, draft, PASSING_BYTES_MAX)
+        task = asyncio.get_running_loop().create_task(passing.run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return passing
+
     def keep(self, verified: Verified) -> "asyncio.Future[None]":
         """Make verified bytes durable."""
         return self._committer.keep(verified)
@@ -146,7 +161,7 @@ class Fetching:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._client.close()
+        self.client.close()
         await asyncio.get_running_loop().run_in_executor(None, self._committer.close)
 
     # Drafts

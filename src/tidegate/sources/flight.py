@@ -130,9 +130,19 @@ class Flight:
     @property
     def available(self) -> int:
         """How many bytes from the start may be sent on: the last one waits for the digest."""
-        if self.stage in (Stage.VERIFIED, Stage.HELD):
+        if self.complete:
             return self.wanted.size
         return min(self.draft.size, self.wanted.size - 1) if self._begun and self.stage is Stage.FETCHING else 0
+
+    @property
+    def complete(self) -> bool:
+        """Everything is there and verified."""
+        return self.stage in (Stage.VERIFIED, Stage.HELD)
+
+    @property
+    def failed(self) -> bool:
+        """Nothing more will come."""
+        return self.stage is Stage.FAILED
 
     @property
     def failure(self) -> str:

@@ -5,7 +5,7 @@ artifacts that a Packages, Sources or pdiff Index lists. Listings are named by t
 beforehand; nothing sees them until a snapshot that has that index as a member is adopted, in one transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -56,10 +56,15 @@ class Validator:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A snapshot and its members, to be switched to at once."""
+    """A snapshot and its members, to be switched to at once.
+
+    `sha512` names members by their other digest, for clients that ask by-hash for the strongest one.
+    """
 
     snapshot: Snapshot
     members: Sequence[Listed] = field(repr=False)
+    sha512: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    """SHA-512 to SHA-256."""
 
 
 class Catalogue(Protocol):
@@ -98,7 +103,10 @@ class Catalogue(Protocol):
         ...
 
     def by_digest(self, archive: str, digest: bytes) -> Listed | None:
-        """A member of any snapshot still known of this archive, older generations included."""
+        """A member of any snapshot still known of this archive, older generations included.
+
+        `digest` is a SHA-256 or a SHA-512; what comes back has the SHA-256.
+        """
         ...
 
     def artifact(self, archive: str, path: str) -> Listed | None:

@@ -14,6 +14,7 @@ class MemoryCatalogue:
         self._snapshots: dict[int, Snapshot] = {}
         self._members: dict[int, dict[str, Listed]] = {}
         self._listings: dict[bytes, dict[str, Listed]] = {}
+        self._sha512: dict[bytes, bytes] = {}
         self._asked: dict[tuple[str, str, str], int] = {}
         self._looks: dict[tuple[str, str], Look] = {}
         self._validators: dict[tuple[str, str], Validator] = {}
@@ -28,6 +29,7 @@ class MemoryCatalogue:
         adopted = replace(adoption.snapshot, id=max(self._snapshots, default=0) + 1)
         self._snapshots[adopted.id] = adopted
         self._members[adopted.id] = {}
+        self._sha512 |= adoption.sha512
         self.add_members(adopted, adoption.members)
         return adopted
 
@@ -58,6 +60,7 @@ class MemoryCatalogue:
         return sorted(known, key=lambda one: (one.replaced_at is not None, -one.date))
 
     def by_digest(self, archive: str, digest: bytes) -> Listed | None:
+        digest = self._sha512.get(digest, digest)
         members = (member for one in self._of_archive(archive) for member in self._members[one.id].values())
         return next((member for member in members if member.digest == digest), None)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
 from tidegate.store.sqlite import connect
 
+SHA512_BYTES = 64
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS snapshot (
   id INTEGER PRIMARY KEY, archive TEXT NOT NULL, suite TEXT NOT NULL, date INTEGER NOT NULL, valid_until INTEGER,
@@ -20,6 +21,10 @@ CREATE TABLE IF NOT EXISTS member (
   snapshot INTEGER NOT NULL REFERENCES snapshot ON DELETE CASCADE, path TEXT NOT NULL, digest BLOB NOT NULL,
   size INTEGER NOT NULL, PRIMARY KEY (snapshot, path)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS member_digest ON member (digest);
+CREATE TABLE IF NOT EXISTS sha512 (
+  snapshot INTEGER NOT NULL REFERENCES snapshot ON DELETE CASCADE, sha512 BLOB NOT NULL, digest BLOB NOT NULL,
+  PRIMARY KEY (snapshot, sha512)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sha512_digest ON sha512 (sha512);
 CREATE TABLE IF NOT EXISTS listing (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS artifact (
   listing INTEGER NOT NULL REFERENCES listing ON DELETE CASCADE, path TEXT NOT NULL, digest BLOB NOT NULL,
@@ -98,6 +103,8 @@ class SqliteCatalogue:
             )
             adopted = replace(new, id=cursor.lastrowid or 0)
             self._insert_members(write, adopted, adoption.members)
+            aliases = ((adopted.id, sha512, digest) for sha512, digest in sorted(adoption.sha512.items()))
+            write.executemany("INSERT INTO sha512 VALUES (?, ?, ?)", aliases)
         return adopted
 
     @staticmethod
@@ -135,6 +142,11 @@ class SqliteCatalogue:
         return tuple(Listed(*row) for row in rows)
 
     def by_digest(self, archive: str, digest: bytes) -> Listed | None:
+        if len(digest) == SHA512_BYTES:
+            alias = self._read.execute("SELECT digest FROM sha512 WHERE sha512 = ? LIMIT 1", (digest,)).fetchone()
+            if alias is None:
+                return None
+            digest = alias[0]
         row = self._read.execute(
             "SELECT m.path, m.digest, m.size FROM member m JOIN snapshot s ON s.id = m.snapshot"
             " WHERE m.digest = ? AND s.archive = ? LIMIT 1",

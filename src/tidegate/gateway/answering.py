@@ -1,0 +1,239 @@
+"""Answers that need more than a look: something has to be opened, fetched, taken in or adopted first.
+
+The decision is the resolver's; this does what it asks for, bounded in time, and then gives, follows or refuses.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidegate.gateway.connection import Connection, Phase
+from tidegate.gateway.entry import Entry, Shelf, form_of
+from tidegate.gateway.refusal import Asked, answer_for
+from tidegate.gateway.request import user_agent
+from tidegate.gateway.resolve import Absent, Found, Needs, Resolver, Step, Unlisted
+from tidegate.gateway.settings import GatewaySettings
+from tidegate.gateway.siblings import Siblings
+from tidegate.gateway.steps import Steps
+from tidegate.gateway.target import Place
+from tidegate.sources.archive import Archive
+from tidegate.sources.fetching import Fetching
+from tidegate.sources.flight import Flight, Wanted
+from tidegate.sources.passing import Passing
+from tidegate.store.blobs import BlobStore
+from tidegate.store.catalogue import Snapshot
+
+ANSWER_WHOLE_BYTES = 262_144
+"""Up to this size an object is answered only once it is verified, so that no failover is ever visible."""
+NOTICED_MAX = 10_000
+NOTICED_AGAIN_S = 86_400.0
+UNCONFIRMED_S = 4 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What answers are made from."""
+
+    archives: Mapping[str, Archive]
+    resolver: Resolver
+    blobs: BlobStore
+    fetching: Fetching
+    steps: Steps | None
+    """None in workers that keep nothing: they hand such requests to the first one."""
+
+
+class Answering:
+    """See the module. Belongs to one event loop."""
+
+    def __init__(self, rooms: Rooms, shelf: Shelf, settings: GatewaySettings, siblings: Siblings | None) -> None:
+        self._rooms = rooms
+        self._shelf = shelf
+        self._settings = settings
+        self._siblings = siblings
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._noticed: dict[tuple[str, str, str], float] = {}
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    def now_or_later(self, connection: Connection, target: bytes, place: Place) -> bool:
+        """Answer at once what is held; else a task owes the answer. True when an answer is out."""
+        resolution = self._rooms.resolver.resolve(place, ())
+        if isinstance(resolution, Found):
+            self._notice(place, resolution)
+            entry = self._held(resolution)
+            if entry is not None:
+                if resolution.lasting:
+                    self._shelf.remember(target, entry)
+                return connection.give(entry, _how("hit", resolution.snapshot, resolution.asked))
+        connection.wait()
+        task = asyncio.get_running_loop().create_task(self._later(connection, place))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return False
+
+    def _held(self, found: Found) -> Entry | None:
+        """The entry of a held blob; one of another size than listed is no such blob (threat 39)."""
+        listed = found.listed
+        form = form_of(listed.path, listed.digest, listed.size, found.date)
+        entry = self._shelf.entry(form)
+        if entry is not None:
+            return entry
+        fd = self._rooms.blobs.open(listed.digest)
+        if fd is None:
+            return None
+        if os.fstat(fd).st_size != listed.size:
+            os.close(fd)
+            self._rooms.blobs.remove(listed.digest)
+            return None
+        return self._shelf.put(fd, form)
+
+    async def _later(self, connection: Connection, place: Place) -> None:
+        asked = Asked.OTHER
+        tried: list[Needs] = []
+        try:
+            async with asyncio.timeout(self._settings.wait_max_s) as limit:
+                while connection.phase is Phase.WAITING:
+                    resolution = self._rooms.resolver.resolve(place, tried)
+                    match resolution:
+                        case Needs():
+                            asked = resolution.asked
+                            if not await self._step(connection, place, resolution):
+                                return None
+                            tried.append(resolution)
+                        case Absent(why, asked, proven):
+                            return self._refuse(connection, asked, why, temporary=False, proven_absent=proven)
+                        case Unlisted(why):
+                            return await self._pass_through(connection, place, why, limit)
+                        case Found():
+                            asked = resolution.asked
+                            return await self._fetch(connection, place, resolution, limit)
+        except TimeoutError:
+            why = f"nothing could be had within {self._settings.wait_max_s:g} s; it goes on, ask again"
+            self._refuse(connection, asked, why, temporary=True)
+
+    async def _step(self, connection: Connection, place: Place, needs: Needs) -> bool:
+        """Make happen what the resolver needs. False when the connection was answered or handed over instead."""
+        steps = self._rooms.steps
+        if steps is None:
+            assert self._siblings is not None
+            self._siblings.hand_over(0, connection, connection.again())
+            return False
+        match needs.step:
+            case Step.ADOPT:
+                problem = await steps.ensure(place.archive, needs.suite)
+                if problem is not None and needs.asked is not Asked.ARTIFACT:
+                    self._refuse(connection, needs.asked, problem, temporary=True)
+                    return False
+            case Step.COMPLETE:
+                await steps.complete(place.archive, needs.suite)
+            case Step.LIST:
+                await steps.list_one(place.archive, needs.suite, needs.path)
+            case Step.WIDEN:
+                await steps.widen(place.archive, needs.path)
+        return True
+
+    async def _fetch(self, connection: Connection, place: Place, found: Found, limit: asyncio.Timeout) -> None:
+        """Something listed: from the store by now, or from its one flight."""
+        entry = self._held(found)
+        if entry is not None:
+            return self._done(connection, connection.give(entry, _how("wait", found.snapshot, found.asked)))
+        listed = found.listed
+        if self._siblings is not None and (owner := self._siblings.owner(listed.digest)) != self._siblings.mine:
+            return self._siblings.hand_over(owner, connection, connection.again())
+        form = form_of(listed.path, listed.digest, listed.size, found.date)
+        flight = await self._flight(connection, place, found)
+        while not (flight.complete or flight.failed) and (
+            listed.size <= ANSWER_WHOLE_BYTES or not flight.available or connection.starts_at(form) >= flight.available
+        ):
+            await _change(flight)
+        if connection.phase is not Phase.WAITING:
+            return None
+        if flight.failed:
+            return self._refuse(connection, found.asked, flight.failure, temporary=True)
+        limit.reschedule(None)
+        how = "wait" if flight.complete else "stream"
+        return self._done(connection, connection.follow(flight, form, f"{how}; from={flight.source}"))
+
+    async def _flight(self, connection: Connection, place: Place, found: Found) -> Flight:
+        """Join the flight, or begin it once this client has fewer than its share under way (threats 33 and 34)."""
+        fetching, wanted = self._rooms.fetching, Wanted(found.listed.digest, found.listed.size)
+        sources = self._rooms.archives[place.archive].sources
+        under_way = fetching.under_way(wanted.digest)
+        if under_way is not None:
+            return under_way
+        slot = self._slots.setdefault(connection.peer, asyncio.Semaphore(self._settings.flights_per_client_max))
+        await slot.acquire()
+        flight = fetching.fetch(wanted, sources, found.names)
+        assert flight.task is not None
+        flight.task.add_done_callback(lambda _: self._give_back(connection.peer, slot))
+        return flight
+
+    def _give_back(self, peer: str, slot: asyncio.Semaphore) -> None:
+        slot.release()
+        if not slot.locked() and slot._value == self._settings.flights_per_client_max:  # noqa: SLF001 (no public count)
+            self._slots.pop(peer, None)
+
+    async def _pass_through(self, connection: Connection, place: Place, why: str, limit: asyncio.Timeout) -> None:
+        """Something that no index lists: unverified, uncached, marked as such; or refused, in strict mode."""
+        if self._settings.strict:
+            return self._refuse(connection, Asked.OTHER, f"{why}, and gateway.strict is on", temporary=False)
+        try:
+            passing = self._rooms.fetching.pass_through(self._rooms.archives[place.archive].sources, place.path)
+        except OSError as error:
+            return self._refuse(connection, Asked.OTHER, str(error), temporary=True)
+        while not (passing.complete or passing.failed or (passing.size is not None and passing.available)):
+            await passing.changed()
+        if connection.phase is not Phase.WAITING:
+            return None
+        if passing.size is None or (passing.failed and not passing.available):
+            return self._refuse(
+                connection, Asked.OTHER, f"{why}; {passing.failure}", temporary=True, proven_absent=passing.absent
+            )
+        limit.reschedule(None)
+        form = form_of(place.path, b"", passing.size, int(time.time()))
+        return self._done(connection, connection.follow(passing, form, "pass; unverified, no index lists it"))
+
+    def _refuse(
+        self, connection: Connection, asked: Asked, why: str, *, temporary: bool, proven_absent: bool = False
+    ) -> None:
+        if connection.phase is not Phase.WAITING:
+            return
+        agent = user_agent(connection.block)
+        answer = answer_for(asked, why, user_agent=agent, temporary=temporary, proven_absent=proven_absent)
+        self._done(connection, connection.refuse(answer, why))
+
+    @staticmethod
+    def _done(connection: Connection, finished: bool) -> None:
+        connection.resume(finished=finished)
+
+    def _notice(self, place: Place, found: Found) -> None:
+        """Tell the keeper, once a day, which indices are in use."""
+        if found.asked not in (Asked.INDEX, Asked.BY_HASH) or found.snapshot is None or self._rooms.steps is None:
+            return
+        base = f"dists/{found.snapshot.suite}/" if not found.snapshot.suite.endswith("/") else found.snapshot.suite
+        path = found.listed.path.removeprefix(base.removeprefix("./"))
+        key, now = (place.archive, found.snapshot.suite, path), time.monotonic()
+        if now - self._noticed.get(key, -NOTICED_AGAIN_S) >= NOTICED_AGAIN_S:
+            if len(self._noticed) >= NOTICED_MAX:
+                self._noticed.clear()
+            self._noticed[key] = now
+            self._rooms.steps.noticed(*key)
+
+
+async def _change(flight: Flight | Passing) -> None:
+    change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    flight.watch(lambda: None if change.done() else change.set_result(None))
+    await change
+
+
+def _how(how: str, snapshot: Snapshot | None, asked: Asked) -> str:
+    """`hit`, or `stale` with the reason where a Release can no longer pass for fresh."""
+    if snapshot is None or asked is not Asked.RELEASE:
+        return how
+    now = time.time()
+    if snapshot.valid_until is not None and snapshot.valid_until < now:
+        return f"stale; suite={snapshot.suite}; expired {int(now - snapshot.valid_until)} s ago"
+    if now - snapshot.confirmed_at > UNCONFIRMED_S:
+        return f"stale; suite={snapshot.suite}; confirmed {int(now - snapshot.confirmed_at)} s ago"
+    return how

@@ -1,0 +1,27 @@
+"""What the gateway asks of whoever keeps the store fresh. It knows no keeper: wiring joins the two."""
+
+from typing import Protocol
+
+
+class Steps(Protocol):
+    """Things that have to happen before an answer is possible. Each is shared by all who ask for the same."""
+
+    async def ensure(self, archive: str, suite: str) -> str | None:
+        """See that a suite is served: None when it is, else why not, in a sentence."""
+        ...
+
+    async def complete(self, archive: str, suite: str) -> bool:
+        """See that Release and Release.gpg are there too."""
+        ...
+
+    async def list_one(self, archive: str, suite: str, path: str) -> bool:
+        """Take in one index (path relative to the suite), so that what it lists is known."""
+        ...
+
+    async def widen(self, archive: str, path: str) -> bool:
+        """Take in further indices that may list this path. True if there were any."""
+        ...
+
+    def noticed(self, archive: str, suite: str, path: str) -> None:
+        """A client asked for this index: hold it beforehand from now on."""
+        ...

@@ -1,0 +1,129 @@
+"""From an accepted statement to a served snapshot: all its indices, or nothing.
+
+mark      raised first: what was accepted once is never undercut again, whatever happens next
+indices   fetched by digest from whichever source has them, kept
+listings  taken in beside; nothing sees them yet
+switch    one transaction
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tidegate.archive.paths import suite_base
+from tidegate.archive.release import IndexEntry, Release
+from tidegate.keeper.ingest import Job
+from tidegate.keeper.ingest_process import Ingest, IngestError
+from tidegate.keeper.release_files import Statement
+from tidegate.keeper.wanted import Scope, listing_stem, wanted_indices
+from tidegate.sources.archive import Archive
+from tidegate.sources.fetching import Fetching
+from tidegate.sources.flight import Flight, Stage, Wanted
+from tidegate.sources.naming import index_paths
+from tidegate.store.blobs import BlobStore, verify
+from tidegate.store.catalogue import Adoption, Catalogue, Listed, Snapshot
+
+
+class IncompleteError(Exception):
+    """The set could not be had whole: a sentence saying which piece and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What adoption works with."""
+
+    fetching: Fetching
+    blobs: BlobStore
+    catalogue: Catalogue
+    ingest: Ingest
+    progress: Callable[[str], None]
+
+
+async def adopt(
+    archive: Archive, suite: str, statement: Statement, asked: frozenset[str], now: int, ports: Ports
+) -> Snapshot:
+    """Make the statement's snapshot the one that is served. Raises IncompleteError, and then nothing has changed."""
+    release, base = statement.release, suite_base(suite)
+    scope = Scope(archive.components, archive.architectures, archive.deb_src)
+    wanted = wanted_indices(release, suite, scope, asked)
+    await hold_indices(archive, base, wanted.required, ports, by_hash=release.acquire_by_hash, required=True)
+    await hold_indices(archive, base, wanted.learned, ports, by_hash=release.acquire_by_hash, required=False)
+    await list_indices(base, (*wanted.required, *wanted.learned), ports)
+    files = [await keep_file(base + name, data, ports) for name, data in statement.files.items()]
+    snapshot = Snapshot(
+        archive.name,
+        suite,
+        release.date,
+        release.valid_until,
+        statement.accepted.mark.digest,
+        statement.source,
+        now,
+        now,
+    )
+    members = [Listed(base + entry.path, entry.sha256, entry.size) for entry in release.entries.values()]
+    adoption = Adoption(snapshot, [*members, *files], sha512_of(release))
+    return await asyncio.to_thread(ports.catalogue.adopt, adoption)
+
+
+def sha512_of(release: Release) -> dict[bytes, bytes]:
+    """The Release's entries by their other digest."""
+    return {entry.sha512: entry.sha256 for entry in release.entries.values() if entry.sha512 is not None}
+
+
+async def hold_indices(
+    archive: Archive, base: str, entries: Sequence[IndexEntry], ports: Ports, *, by_hash: bool, required: bool
+) -> None:
+    """Fetch those that are not held. Raises IncompleteError when a required one is nowhere to be had."""
+    missing = [entry for entry in entries if ports.blobs.size(entry.sha256) != entry.size]
+    for entry in missing:
+        if entry.size > ports.fetching.settings.index_bytes_max:
+            raise IncompleteError(f"{base}{entry.path} is listed with {entry.size:,} bytes, more than index_bytes_max")
+    flights = await asyncio.gather(*(_hold(archive, base, entry, ports, by_hash=by_hash) for entry in missing))
+    for entry, flight in zip(missing, flights, strict=True):
+        if flight is not None and flight.stage is not Stage.HELD and required:
+            raise IncompleteError(f"{base}{entry.path}: {flight.failure}")
+
+
+async def _hold(archive: Archive, base: str, entry: IndexEntry, ports: Ports, *, by_hash: bool) -> Flight | None:
+    path = base + entry.path
+    if entry.size == 0:
+        await keep_file(path, b"", ports)
+        return None
+    flight = await ports.fetching.hold(
+        Wanted(entry.sha256, entry.size), archive.sources, index_paths(path, entry.sha256, by_hash=by_hash)
+    )
+    ports.progress(f"{path} ({entry.size:,} bytes): {flight.stage.name.lower()}")
+    return flight
+
+
+async def list_indices(base: str, entries: Sequence[IndexEntry], ports: Ports) -> None:
+    """Take the held ones of them that list artifacts into the catalogue. Raises IncompleteError."""
+    jobs: list[Job] = []
+    try:
+        for entry in entries:
+            if listing_stem(entry.path) is None or ports.catalogue.has_listing(entry.sha256):
+                continue
+            fd = ports.blobs.open(entry.sha256)
+            if fd is not None:
+                jobs.append(Job(fd, entry.sha256.hex(), base + entry.path))
+        await ports.ingest(jobs)
+    except IngestError as error:
+        raise IncompleteError(str(error)) from None
+    finally:
+        for job in jobs:
+            os.close(job.fd)
+
+
+async def keep_file(path: str, data: bytes, ports: Ports) -> Listed:
+    """Keep bytes that trust has vouched for as a whole (a Release file), or that are empty. Raises IncompleteError."""
+    digest = hashlib.sha256(data).digest()
+    try:
+        if ports.blobs.size(digest) != len(data):
+            draft = ports.blobs.draft()
+            draft.write(data)
+            await ports.fetching.keep(verify(draft, digest=digest, size=len(data)))
+    except OSError as error:
+        raise IncompleteError(f"{path} cannot be stored: {error}") from None
+    return Listed(path, digest, len(data))

@@ -1,0 +1,343 @@
+"""Keeps the store fresh: looks at each suite now and then, and whenever somebody asks.
+
+One look at a suite at a time; who asks meanwhile shares it. Sources are asked in order, and the first whose Release
+is accepted and whose set is whole ends the look.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tidegate.archive.paths import suite_base
+from tidegate.archive.release import Release, parse_release
+from tidegate.keeper.adoption import IncompleteError, Ports, adopt, hold_indices, keep_file, list_indices
+from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
+from tidegate.keeper.release_files import Asking, Statement, ask, detached
+from tidegate.keeper.settings import KeeperSettings
+from tidegate.keeper.wanted import indices_that_may_list
+from tidegate.sources.archive import Archive, Source
+from tidegate.sources.failure import Excluded, FetchError
+from tidegate.sources.fetching import Unchanged
+from tidegate.sources.selection import plan
+from tidegate.store.catalogue import Look, Snapshot
+from tidegate.store.journal_writer import JournalWriter
+from tidegate.store.marks import Marks
+from tidegate.trust.acceptance import Rules, content_digest
+from tidegate.trust.frame import split_clearsigned
+from tidegate.trust.settings import TrustSettings
+from tidegate.trust.verdict import Refused
+from tidegate.trust.verifier import Verifier
+
+SuiteKey = tuple[str, str]
+RETIRE_EVERY_S = 3600.0
+RETRY_AFTER_FAILURE_S = 60.0
+ASK_AGAIN_S = 10.0
+"""An unknown suite that could not be had is not looked for again, on any client's word, for so long."""
+REMEMBERED_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who verifies, by which rules, and what was accepted so far."""
+
+    verifier: Verifier
+    settings: TrustSettings
+    marks: Marks
+
+
+class Keeper:
+    """Refresh and adoption for all archives. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        archives: Mapping[str, Archive],
+        ports: Ports,
+        trust: Trust,
+        journal: JournalWriter,
+        settings: KeeperSettings,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._archives = archives
+        self._ports = ports
+        self._trust = trust
+        self._journal = journal
+        self._settings = settings
+        self._now = now
+        self._looks: dict[SuiteKey, asyncio.Task[Outcome]] = {}
+        self._refused: dict[SuiteKey, tuple[float, str]] = {}
+        self._extra: dict[object, asyncio.Task[bool]] = {}
+        self.watchers: list[Callable[[SuiteKey, Outcome], None]] = []
+        """Called with the outcome of each look."""
+
+    # Asked for by others
+
+    def look(self, archive: str, suite: str) -> "asyncio.Task[Outcome]":
+        """The look at this suite: the one under way, or a new one."""
+        key = (archive, suite)
+        task = self._looks.get(key)
+        if task is None:
+            task = self._looks[key] = asyncio.get_running_loop().create_task(self._look(key))
+            task.add_done_callback(lambda _: self._looks.pop(key, None))
+        return task
+
+    async def ensure(self, archive: str, suite: str) -> str | None:
+        """Wait until the suite is served; None when it is, else why it is not, in a sentence."""
+        catalogue = self._ports.catalogue
+        if catalogue.snapshot(archive, suite) is not None:
+            return None
+        known = {(one.archive, one.suite) for one in catalogue.served()}
+        configured = self._archives[archive]
+        if suite not in configured.suites and not configured.adopt_on_request:
+            return f"{suite} is not among the suites of {archive}, and adopt_on_request is off"
+        if len(known) >= self._settings.suites_max and suite not in configured.suites:
+            return f"{len(known)} suites are held already (suites_max)"
+        failed_at, problem = self._refused.get((archive, suite), (0.0, ""))
+        if time.monotonic() - failed_at < ASK_AGAIN_S and suite not in configured.suites:
+            return problem
+        try:
+            async with asyncio.timeout(self._settings.adopt_timeout_s):
+                outcome = await asyncio.shield(self.look(archive, suite))
+        except TimeoutError:
+            return f"{suite} could not be adopted within {self._settings.adopt_timeout_s:g} s; it goes on"
+        if not isinstance(outcome, NotAdopted):
+            return None
+        if len(self._refused) >= REMEMBERED_MAX:
+            self._refused.clear()
+        self._refused[archive, suite] = (time.monotonic(), str(outcome))
+        return str(outcome)
+
+    async def widen(self, archive: str, path: str) -> bool:
+        """A path that no listing has: take in the indices of served snapshots that may list it. True if any was new."""
+        return await self._once(("widen", archive, path.rpartition("/")[0]), partial(self._widen, archive, path))
+
+    async def complete(self, archive: str, suite: str) -> bool:
+        """Fetch Release and Release.gpg of what is served as InRelease, for clients that want them."""
+        return await self._once(("complete", archive, suite), partial(self._complete, archive, suite))
+
+    async def list_one(self, archive: str, suite: str, path: str) -> bool:
+        """Take in one index (path relative to the suite) that lists other files. True when it is there."""
+        return await self._once(("list", archive, suite, path), partial(self._list_one, archive, suite, path))
+
+    def noticed(self, archive: str, suite: str, path: str) -> None:
+        """A client asked for this index: hold it beforehand from the next adoption on."""
+        catalogue, now = self._ports.catalogue, int(self._now())
+        asyncio.get_running_loop().run_in_executor(None, catalogue.note_asked, archive, suite, path, now)
+
+    # The schedule
+
+    async def run(self) -> None:
+        """Look at every configured and every adopted suite, for ever; the first time at once."""
+        async with asyncio.TaskGroup() as group:
+            started: set[SuiteKey] = set()
+            group.create_task(self._retire())
+            while True:
+                for key in self._suites() - started:
+                    started.add(key)
+                    group.create_task(self._keep_fresh(key))
+                await asyncio.sleep(1.0)
+
+    def _suites(self) -> set[SuiteKey]:
+        configured = {(archive.name, suite) for archive in self._archives.values() for suite in archive.suites}
+        served = {(one.archive, one.suite) for one in self._ports.catalogue.served() if one.archive in self._archives}
+        return configured | served
+
+    async def _keep_fresh(self, key: SuiteKey) -> None:
+        settings = self._settings
+        while True:
+            outcome = await asyncio.shield(self.look(*key))
+            pause = settings.refresh_interval_s
+            if isinstance(outcome, NotAdopted) and self._ports.catalogue.snapshot(*key) is None:
+                pause = min(pause, RETRY_AFTER_FAILURE_S)
+            jitter = random.uniform(-settings.refresh_jitter, settings.refresh_jitter)  # noqa: S311 (not a secret)
+            await asyncio.sleep(pause * (1 + jitter))
+
+    async def _retire(self) -> None:
+        while True:
+            before = int(self._now() - self._settings.grace_s)
+            await asyncio.to_thread(self._ports.catalogue.retire, before)
+            await asyncio.sleep(RETIRE_EVERY_S)
+
+    # One look
+
+    async def _look(self, key: SuiteKey) -> Outcome:
+        archive, suite = self._archives[key[0]], key[1]
+        try:
+            async with asyncio.timeout(self._settings.refresh_timeout_s):
+                outcome = await self._ask_around(archive, suite)
+        except TimeoutError:
+            outcome = NotAdopted((Excluded("all sources", f"nothing within {self._settings.refresh_timeout_s:g} s"),))
+        ok = not isinstance(outcome, NotAdopted)
+        told = str(outcome) if isinstance(outcome, NotAdopted) else type(outcome).__name__.lower()
+        look = Look(archive.name, suite, int(self._now()), ok, told)
+        await asyncio.to_thread(self._ports.catalogue.note_look, look)
+        for tell in self.watchers:
+            tell(key, outcome)
+        return outcome
+
+    async def _ask_around(self, archive: Archive, suite: str) -> Outcome:
+        reasons: list[Excluded] = []
+        planned = plan(archive.sources, ("",), self._ports.fetching.health, time.monotonic())
+        for candidate in planned.candidates:
+            outcome = await self._ask_one(archive, suite, candidate.source)
+            if not isinstance(outcome, Excluded):
+                return outcome
+            reasons.append(outcome)
+        return NotAdopted((*reasons, *planned.excluded))
+
+    async def _ask_one(self, archive: Archive, suite: str, source: Source) -> Adopted | Confirmed | Excluded:
+        catalogue, now = self._ports.catalogue, int(self._now())
+        asking = Asking(
+            archive,
+            suite,
+            self._trust.marks.get(archive.name, suite),
+            catalogue.snapshot(archive.name, suite),
+            Rules(self._trust.settings.future_skew_s, archive.accept_info_change, archive.strict_suite),
+            now,
+        )
+        known = catalogue.validator(source.url, suite_base(suite))
+        try:
+            answer = await ask(asking, source, self._ports.fetching, self._trust.verifier, known)
+        except FetchError as error:
+            return self._passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
+        match answer:
+            case Refused(reason, evidence):
+                excluded = Excluded(source.url, f"{reason}: {evidence}")
+                return self._passed_over("refused", archive, suite, excluded)
+            case Unchanged():
+                return await self._confirm(asking)
+            case Statement():
+                return await self._take(asking, answer, source)
+
+    async def _take(self, asking: Asking, statement: Statement, source: Source) -> Adopted | Confirmed | Excluded:
+        archive, suite, mark = asking.archive, asking.suite, statement.accepted.mark
+        for alarm in statement.accepted.alarms + statement.signed.alarms:
+            self._note("alarm", archive, suite, source=source.url, reason=alarm.reason, evidence=alarm.evidence)
+        if mark != asking.mark:
+            await asyncio.to_thread(self._trust.marks.rise, archive.name, suite, mark)
+        served = asking.served
+        if served is not None and served.payload == mark.digest:
+            outcome: Adopted | Confirmed = await self._confirm(asking)
+        else:
+            asked = self._ports.catalogue.asked(archive.name, suite, int(asking.now - self._settings.learned_s))
+            try:
+                snapshot = await adopt(archive, suite, statement, asked, asking.now, self._ports)
+            except IncompleteError as error:
+                return self._passed_over("incomplete", archive, suite, Excluded(source.url, f"incomplete: {error}"))
+            signers = ",".join(mark.signers)
+            self._note(
+                "adopted", archive, suite, source=source.url, date=mark.date, payload=mark.digest.hex(), signers=signers
+            )
+            outcome = Adopted(snapshot)
+        await asyncio.to_thread(
+            self._ports.catalogue.note_validator, source.url, suite_base(suite), statement.validator
+        )
+        return outcome
+
+    async def _confirm(self, asking: Asking) -> Confirmed:
+        assert asking.served is not None
+        await asyncio.to_thread(self._ports.catalogue.confirm, asking.archive.name, asking.suite, asking.now)
+        return Confirmed(asking.served)
+
+    def _passed_over(self, kind: str, archive: Archive, suite: str, excluded: Excluded) -> Excluded:
+        self._note(kind, archive, suite, source=excluded.source, reason=excluded.reason)
+        return excluded
+
+    def _note(self, kind: str, archive: Archive, suite: str, **data: str | int) -> None:
+        self._journal.note(kind, f"{archive.name} {suite}", **data)
+
+    # Things that clients turn out to want
+
+    async def _once(self, key: object, begin: Callable[[], Coroutine[None, None, bool]]) -> bool:
+        """Share one run among all that ask for the same."""
+        task = self._extra.get(key)
+        if task is None:
+            task = self._extra[key] = asyncio.get_running_loop().create_task(begin())
+            task.add_done_callback(lambda _: self._extra.pop(key, None))
+        return await asyncio.shield(task)
+
+    def _release_of(self, snapshot: Snapshot) -> Release | None:
+        """The Release of a served snapshot, read again from the verified blob."""
+        base = suite_base(snapshot.suite)
+        for name in ("InRelease", "Release"):
+            member = self._ports.catalogue.member(snapshot, base + name)
+            data = None if member is None else self._read(member.digest, member.size)
+            if data is not None:
+                frame = split_clearsigned(data, len(data)) if name == "InRelease" else None
+                return parse_release(data if frame is None or isinstance(frame, Refused) else frame.payload)
+        return None
+
+    def _read(self, digest: bytes, size: int) -> bytes | None:
+        fd = self._ports.blobs.open(digest)
+        if fd is None:
+            return None
+        with open(fd, "rb") as file:
+            return file.read(size)
+
+    async def _widen(self, archive_name: str, path: str) -> bool:
+        archive, found = self._archives[archive_name], False
+        for snapshot in self._ports.catalogue.served():
+            release = self._release_of(snapshot) if snapshot.archive == archive_name else None
+            if release is None:
+                continue
+            candidates = indices_that_may_list(path, release, snapshot.suite)
+            unlisted = [entry for entry in candidates if not self._ports.catalogue.has_listing(entry.sha256)]
+            if not unlisted:
+                continue
+            base = suite_base(snapshot.suite)
+            try:
+                await hold_indices(archive, base, unlisted, self._ports, by_hash=release.acquire_by_hash, required=True)
+                await list_indices(base, unlisted, self._ports)
+            except IncompleteError as error:
+                self._note("incomplete", archive, snapshot.suite, source="all sources", reason=str(error))
+                continue
+            for entry in unlisted:
+                now = int(self._now())
+                await asyncio.to_thread(self._ports.catalogue.note_asked, archive_name, snapshot.suite, entry.path, now)
+            found = True
+        return found
+
+    async def _complete(self, archive_name: str, suite: str) -> bool:
+        archive, snapshot = self._archives[archive_name], self._ports.catalogue.snapshot(archive_name, suite)
+        if snapshot is None:
+            return False
+        for source in archive.sources:
+            try:
+                files, _ = await detached(suite, source, self._ports.fetching)
+                if content_digest(files["Release"]) != snapshot.payload:
+                    continue
+                now = int(self._now())
+                signed = await asyncio.to_thread(
+                    self._trust.verifier.verify_detached, files["Release"], files["Release.gpg"], archive.keyring, now
+                )
+                if isinstance(signed, Refused):
+                    self._passed_over(
+                        "refused", archive, suite, Excluded(source.url, f"{signed.reason}: {signed.evidence}")
+                    )
+                    continue
+                base = suite_base(suite)
+                kept = [await keep_file(base + name, data, self._ports) for name, data in files.items()]
+            except (FetchError, IncompleteError) as error:
+                self._passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
+                continue
+            await asyncio.to_thread(self._ports.catalogue.add_members, snapshot, kept)
+            return True
+        return False
+
+    async def _list_one(self, archive_name: str, suite: str, path: str) -> bool:
+        archive, snapshot = self._archives[archive_name], self._ports.catalogue.snapshot(archive_name, suite)
+        release = None if snapshot is None else self._release_of(snapshot)
+        entry = None if release is None else release.entries.get(path)
+        if release is None or entry is None:
+            return False
+        base = suite_base(suite)
+        try:
+            await hold_indices(archive, base, [entry], self._ports, by_hash=release.acquire_by_hash, required=True)
+            await list_indices(base, [entry], self._ports)
+        except IncompleteError as error:
+            self._note("incomplete", archive, suite, source="all sources", reason=str(error))
+            return False
+        return True
