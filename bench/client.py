@@ -137,10 +137,11 @@ class _Run:
                     self.turn(connection, event)
                 except OSError as error:
                     self.broken(connection, error.strerror or repr(error))
-        for connection in tuple(self.open.values()):
-            self.lose(connection, f"not done after {timeout_s:.0f} s")
-        self.outcome.lost += [Lost(path, "never asked") for path in self.paths]
         self.outcome.wall_s = time.perf_counter() - self.began
+        never, self.paths = self.paths, deque()
+        for connection in tuple(self.open.values()):
+            self.lose(connection, f"not done after {timeout_s:g} s")
+        self.outcome.lost += [Lost(path, "never asked") for path in never]
         self.epoll.close()
         return self.outcome
 

@@ -29,7 +29,8 @@ from bench.series import Sheet, Target, alternate
 if TYPE_CHECKING:
     from bench.world import World
 
-RATE, FILES, FIRST, LOST, CPU, HELD = "throughput", "files/s", "first byte", "lost", "CPU", "held after"
+RATE, FILES, FIRST, LOST, CPU = "throughput", "files/s", "first byte", "lost", "CPU"
+REOPENED = "connections closed unasked, request repeated"
 OURS = ("tidegate", "tidegate, 2 workers")
 
 
@@ -106,6 +107,7 @@ def _timed(case: Case, peer: Peer, up: Running, world: "World", sheet: Sheet, no
     if up.server is not None and before is not None:
         sheet.add(case.name, peer.name, CPU, "s", cpu_s(up.server.pid) - before)
     sheet.add(case.name, peer.name, LOST, "", float(len(outcome.lost)))
+    sheet.add(case.name, peer.name, REOPENED, "", float(outcome.reopened))
     if outcome.lost:
         notes.append(f"{case.name}: {peer.name} lost {len(outcome.lost)}: {outcome.lost[0].reason}")
     if not outcome.fetched:
