@@ -4,9 +4,11 @@ import typer
 
 from tidegate.cli import config
 from tidegate.cli.client_config import client_config
+from tidegate.cli.doctor import doctor
 from tidegate.cli.man import man
 from tidegate.cli.render import JsonOption
 from tidegate.cli.schema import schema
+from tidegate.cli.verify import verify
 from tidegate.cli.version import version
 
 app = typer.Typer(
@@ -29,7 +31,9 @@ def tidegate(as_json: JsonOption = False) -> None:
 
 
 app.command()(client_config)
+app.command()(doctor)
 app.add_typer(config.app, name="config")
+app.command()(verify)
 app.command()(version)
 app.command()(schema)
 app.command()(man)

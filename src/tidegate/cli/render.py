@@ -52,6 +52,15 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
             say(line)
 
 
+def span(seconds: float) -> str:
+    """A span of time for people, in its largest whole unit: `3 days`, `1 hour`."""
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{int(seconds)} s"
+
+
 def plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table for a pipe: titles in capitals, two blanks between columns, nothing trailing."""
     cells = [[column.title.upper() for column in columns], *rows]

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from tidegate.trust.explain import Explanation
+
 # What takes part in an answer's correctness or speed, so what a report of a fault should name.
 _PACKAGES = ("uvloop", "httptools", "pysequoia", "msgspec", "zstandard", "starlette", "uvicorn")
 
@@ -86,6 +88,22 @@ class ClientConfigReport(Struct, frozen=True, kw_only=True):
     files: Annotated[tuple[FileReport, ...], Meta(description="what to put on the client")]
     undo: Annotated[tuple[str, ...], Meta(description="shell commands that take it back")]
     written: Annotated[bool, Meta(description="whether --write put or took the files")] = False
+
+
+class VerifiedFile(Struct, frozen=True, kw_only=True):
+    """One Release file, explained."""
+
+    file: str
+    signature: Annotated[str | None, Meta(description="the Release.gpg that goes with it; null for an InRelease")]
+    archive: Annotated[str | None, Meta(description="whose keys were taken; null for --keyring, or when none fits")]
+    compared: Annotated[bool, Meta(description="whether the newest Release accepted so far was there to compare with")]
+    explanation: Explanation
+
+
+class VerifyReport(Struct, frozen=True, kw_only=True):
+    """`tidegate verify --json`."""
+
+    files: tuple[VerifiedFile, ...]
 
 
 def package_versions() -> dict[str, str]:

@@ -1,0 +1,118 @@
+"""Whether each source answers, asked with the gateway's own client and its rules, all at once."""
+
+import asyncio
+import email.utils
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tidegate.archive.paths import suite_base
+from tidegate.cli.reports import CheckReport
+from tidegate.config import Settings
+from tidegate.config.addresses import masked
+from tidegate.sources.archive import BadAddressError, Reach, Source, source_of
+from tidegate.sources.client import Client
+from tidegate.sources.connection import Head
+from tidegate.sources.failure import FetchError
+from tidegate.sources.settings import ArchiveSettings, SourceSettings
+
+REACH_TIMEOUT_S = 10.0
+SOURCES_MAX = 64
+"""Asked at most; each is one small request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What asking the sources showed."""
+
+    checks: tuple[CheckReport, ...]
+    dates: tuple[int, ...]
+    """The Date of each answer, epoch seconds."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """A sink that only wants the head: the body of an InRelease is small, and is counted, not kept."""
+
+    status: int = 0
+    date: int | None = None
+    bytes_seen: int = 0
+    failure: str = ""
+
+    def head(self, head: Head) -> None:
+        self.status = head.status
+        try:
+            self.date = int(email.utils.parsedate_to_datetime(head.headers.get("date", "")).timestamp())
+        except ValueError:
+            self.date = None
+
+    def data(self, data: memoryview) -> None:
+        self.bytes_seen += len(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    archive: str
+    source: Source
+    path: str
+    answer: _Answer = field(default_factory=_Answer)
+
+
+def check_sources(settings: Settings) -> Reached:
+    """Ask every source for the InRelease of its archive's first suite, each within REACH_TIMEOUT_S."""
+    questions: list[_Question] = []
+    checks: list[CheckReport] = []
+    for archive, source in _all(settings):
+        try:
+            questions.append(_question(archive, source))
+        except BadAddressError as error:
+            saw = masked(str(error))
+            checks.append(CheckReport(name=f"source of {archive.name}", state="bad", saw=saw, todo="Mend its url."))
+    asyncio.run(_ask(settings, questions[:SOURCES_MAX]))
+    checks += [_judged(question) for question in questions[:SOURCES_MAX]]
+    if len(questions) > SOURCES_MAX:
+        saw = f"only the first {SOURCES_MAX} of {len(questions)} were asked"
+        checks.append(CheckReport(name="sources", state="warn", saw=saw, todo="Ask the others by hand."))
+    return Reached(tuple(checks), tuple(each.answer.date for each in questions if each.answer.date is not None))
+
+
+def _all(settings: Settings) -> Iterator[tuple[ArchiveSettings, SourceSettings]]:
+    for archive in settings.archive:
+        for source in archive.source:
+            yield archive, source
+
+
+def _question(archive: ArchiveSettings, source: SourceSettings) -> _Question:
+    reach = Reach.ANY if source.private else Reach.PUBLIC
+    path = f"{suite_base(archive.suites[0])}InRelease" if archive.suites else ""
+    return _Question(archive.name, source_of(source.url, reach=reach, operator=source.operator, kind=source.kind), path)
+
+
+async def _ask(settings: Settings, questions: list[_Question]) -> None:
+    client = Client(settings.fetch)
+    try:
+        await asyncio.gather(*(_ask_one(client, question) for question in questions))
+    finally:
+        client.close()
+
+
+async def _ask_one(client: Client, question: _Question) -> None:
+    source = question.source
+    try:
+        async with asyncio.timeout(REACH_TIMEOUT_S):
+            await client.get(source.endpoint, source.target(question.path), {}, question.answer)
+    except TimeoutError:
+        question.answer.failure = f"no whole answer within {REACH_TIMEOUT_S:.0f} s"
+    except (FetchError, OSError) as error:
+        question.answer.failure = str(error)
+
+
+def _judged(question: _Question) -> CheckReport:
+    name, answer, url = f"source of {question.archive}", question.answer, question.source.url
+    if answer.failure:
+        todo = "See whether this host reaches it (name service, firewall), or name another source."
+        return CheckReport(name=name, state="bad", saw=f"{url}: {answer.failure}", todo=todo)
+    if answer.status == 200 or not question.path:
+        return CheckReport(name=name, state="ok", saw=f"{url} answers {answer.status}")
+    # Flat and old archives may have Release and Release.gpg only.
+    todo = "It has no InRelease there; right for one with Release and Release.gpg, wrong if the suite is misspelt."
+    return CheckReport(name=name, state="warn", saw=f"{url} answers {answer.status} to {question.path}", todo=todo)
