@@ -27,6 +27,7 @@ DOCS = HERE.parent / "docs" / "benchmarks"
 ROUNDS, ROUNDS_QUICK = 7, 2
 LOAD_S, LOAD_S_QUICK = 2, 1
 OPEN_FILES = 32_768
+NOTE_CHARS_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +152,19 @@ def _section(experiment: Experiment, world: World) -> Section:
         settings={peer: _portable(text, world.work) for peer, text in finding.settings.items()},
         series=finding.series,
         verdicts=judge(finding.targets, finding.series),
-        notes=tuple(_portable(note, world.work) for note in finding.notes),
+        notes=tuple(_one_line(_portable(note, world.work)) for note in finding.notes),
     )
 
 
 def _portable(text: str, work: Path) -> str:
     """Settings and notes without this machine's own directories."""
     return text.replace(str(work), "WORK").replace(str(HERE.parent), "REPOSITORY")
+
+
+def _one_line(note: str) -> str:
+    """A note without line ends, and no longer than anybody reads."""
+    flat = " ".join(note.split())
+    return flat if len(flat) <= NOTE_CHARS_MAX else f"{flat[:NOTE_CHARS_MAX]} [...]"
 
 
 def _raise_open_files() -> None:

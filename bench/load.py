@@ -20,6 +20,7 @@ ZIPF_EXPONENT = 1.0
 SEQUENCE_LENGTH = 50_000
 SEQUENCE_SEED = 20_240_901
 RATE_BY_BYTES = 1 << 20
+SETTLE_S = 0.1  # for the peer before to close its connections
 
 _HOT = 'wrk.path = "{target}"\n'
 _SPREAD = """\
@@ -102,6 +103,7 @@ def load(aim: Aim, seconds: int) -> Load:
     For bodies of many megabytes whole requests are too few to count in a few seconds: rates are
     reckoned from bytes, which for small bodies comes to the same.
     """
+    time.sleep(SETTLE_S)
     for log in aim.peer.logs:
         trim(log)
     pid = None if aim.peer.server is None else aim.peer.server.pid

@@ -20,17 +20,11 @@ _HTTP = """
   sendfile on; tcp_nopush off; keepalive_requests 1000000; keepalive_timeout 3600s;
   open_file_cache max=20000 inactive=600s; open_file_cache_valid 600s;
   default_type application/octet-stream;
-  server {{
-    listen 127.0.0.1:{port} backlog=4096;
-    root {tree};
-    location ~ ^/fresh/[^/]+/(?<below>.*)$ {{ alias {tree}/$below; }}
-  }}
-  server {{
-    listen 127.0.0.1:{slow_port} backlog=4096;
-    root {tree};
-    limit_rate {rate};
-  }}
+  server {{ listen 127.0.0.1:{port} backlog=4096; {content} }}
+  server {{ listen 127.0.0.1:{slow_port} backlog=4096; limit_rate {rate}; {content} }}
 """
+# Below /fresh/TOKEN/ lies the same tree again, new to any cache that cannot be wiped.
+_CONTENT = "root {tree}; location ~ ^/fresh/[^/]+/(?<below>.*)$ {{ alias {tree}/$below; }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +87,8 @@ def origin(tree: Path, work: Path, *, port: int | None = None) -> Iterator[Origi
     home.chmod(0o755)
     chosen, slow = port or free_port(), free_port()
     log = home / "access.log"
-    http = _HTTP.format(log=log, port=chosen, slow_port=slow, tree=tree, rate=SLOW_RATE)
+    content = _CONTENT.format(tree=tree)
+    http = _HTTP.format(log=log, port=chosen, slow_port=slow, content=content, rate=SLOW_RATE)
     server = nginx_up("origin", home, http, chosen)
     try:
         yield Origin(server, tree, chosen, slow, log)

@@ -57,6 +57,8 @@ def measure(world: "World") -> Finding:
         for number, peer in alternate(able, world.plan.rounds):
             outcome, upstream = _flight(peer, where, digest=False)
             _note(case, peer, outcome, upstream, sheet)
+            if outcome.lost:
+                notes.append(f"{case}: {peer.name} lost {len(outcome.lost)}: {outcome.lost[0].reason}")
             say(f"flight64: {case}, round {number + 1}, {peer.name}: {outcome.wall_s:.2f} s")
     return Finding(sheet.series(), targets(), settings, tuple(notes))
 
