@@ -24,6 +24,7 @@ from tidegate.trust.subpackets import (
 from tidegate.trust.verdict import printable
 
 CERTIFICATE_PACKETS_MAX = 20_000
+RSA_BITS_MIN = 2_048
 WEAK_DIGESTS = frozenset({"MD5", "SHA1", "RIPEMD160"})
 
 
@@ -45,6 +46,8 @@ class Key:
     """The earlier of its own and its primary key's; None: never."""
     revoked: bool
     may_sign: bool
+    weak: str | None
+    """The algorithm and size, its own or its primary key's, that is no longer safe; None where both are."""
     weakly_bound: bool
     """Each self-signature that holds it in the certificate is over SHA-1 or worse."""
 
@@ -140,6 +143,7 @@ def _subkey(packet: Packet, claims: list[Claim], primary: Key) -> Key:
         expires=min(ends, default=None),
         revoked=key.revoked,
         may_sign=key.may_sign,
+        weak=key.weak or primary.weak,
         weakly_bound=key.weakly_bound or primary.weakly_bound,
     )
 
@@ -152,15 +156,18 @@ def _key(packet: Packet, bindings: list[Claim], *, revoked: bool) -> Key:
     in_force = max(bindings, key=lambda claim: claim.created or 0, default=None)
     lifetime_s = in_force.key_expires_after_s if in_force else None
     algorithm = ALGORITHMS.get(body[5], f"algorithm {body[5]}")
+    bits = _bits(body) if algorithm in ("RSA", "DSA", "ElGamal") else None
+    weak = algorithm in ("DSA", "ElGamal") or (bits is not None and bits < RSA_BITS_MIN)
     return Key(
         fingerprint=fingerprint,
         key_id=key_id,
         algorithm=algorithm,
-        bits=_bits(body) if algorithm in ("RSA", "DSA", "ElGamal") else None,
+        bits=bits,
         created=created,
         expires=None if lifetime_s is None else created + lifetime_s,
         revoked=revoked,
         may_sign=in_force is not None and in_force.may_sign is not False,
+        weak=f"{algorithm} {bits}" if weak else None,
         weakly_bound=all(claim.digest in WEAK_DIGESTS for claim in bindings),
     )
 

@@ -7,6 +7,7 @@ that is served but not signed is an attacker's, so this reads the frame with no 
 """
 
 from dataclasses import dataclass
+from itertools import islice
 
 from tidegate.trust.packets import PacketError, Tag, dearmor, packets
 from tidegate.trust.verdict import Reason, Refused, printable
@@ -88,7 +89,7 @@ def split_signatures(blob: bytes, signatures_max: int) -> tuple[bytes, ...] | Re
         )
     try:
         binary = blob if blob[0] & 0x80 else dearmor(blob, b"SIGNATURE")
-        found = tuple(packets(binary, count_max=signatures_max + 1))
+        found = tuple(islice(packets(binary, count_max=signatures_max + 1), signatures_max + 1))
     except PacketError as error:
         return Refused(Reason.MALFORMED, f"the signature block cannot be read: {error}; try another source")
     if len(found) > signatures_max:

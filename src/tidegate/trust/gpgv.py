@@ -87,15 +87,14 @@ def _verify(
     groups = _run(frame, files, keyring, settings)
     if isinstance(groups, Refused):
         return groups
-    if len(groups) != len(frame.signatures):
+    findings = [
+        _finding(packet, group, keyring, now, settings) for packet, group in zip(frame.signatures, groups, strict=False)
+    ]
+    # gpgv stops at a bad signature, so those behind it may be missing; nothing else may make it stop.
+    disowned = any(found.refused and found.refused.reason is Reason.BAD_SIGNATURE for found in findings)
+    if len(groups) != len(frame.signatures) and not disowned:
         return _failed(f"spoke of {len(groups)} signatures where {len(frame.signatures)} are")
-    return conclude(
-        frame,
-        [
-            _finding(packet, group, keyring, now, settings)
-            for packet, group in zip(frame.signatures, groups, strict=True)
-        ],
-    )
+    return conclude(frame, findings)
 
 
 def _run(

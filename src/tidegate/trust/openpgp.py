@@ -71,7 +71,7 @@ def _refusal(
     settings: TrustSettings,
 ) -> Refused | None:
     against = objection(claim, key, now, settings)
-    if against and against.reason is not Reason.EXPIRED_KEY:
+    if against and not (against.reason is Reason.EXPIRED_KEY and _before_expiry(claim, key)):
         return against  # Sequoia refuses these too, without telling them from a bad signature
     if key.weakly_bound:
         return Refused(
@@ -80,6 +80,10 @@ def _refusal(
             'takes: ask the vendor to renew it, or set trust.verifier = "gpgv"',
         )
     return _mathematics(packet, claim, payload, certificate, key) or against or _ended(certificate, key, now)
+
+
+def _before_expiry(claim: Claim, key: Key) -> bool:
+    return claim.created is not None and key.expires is not None and claim.created < key.expires
 
 
 def _mathematics(packet: bytes, claim: Claim, payload: bytes, certificate: Certificate, key: Key) -> Refused | None:

@@ -7,7 +7,7 @@ a set of findings means (`conclude`). Threats 5 and 6. Pure.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.trust.certificate import WEAK_DIGESTS, Certificate, Key
+from tidegate.trust.certificate import RSA_BITS_MIN, WEAK_DIGESTS, Certificate, Key
 from tidegate.trust.frame import Frame
 from tidegate.trust.keyring import Keyring
 from tidegate.trust.packets import PacketError, packets
@@ -15,7 +15,6 @@ from tidegate.trust.settings import TrustSettings
 from tidegate.trust.subpackets import BINARY, TEXT, Claim, read_claim
 from tidegate.trust.verdict import Reason, Refused, Signed, Signer, utc
 
-RSA_BITS_MIN = 2_048
 _FOR_DOCUMENTS = {"RSA", "ECDSA", "EdDSA", "Ed25519", "Ed448"}
 
 # The first of these that occurs is what is told when no signature is good: the more we know, the earlier.
@@ -116,12 +115,11 @@ def _against_key(key: Key, now: int) -> Refused | None:
             Reason.REVOKED_KEY,
             f"{name} is revoked by its owner: do not trust it, install the vendor's current keyring package",
         )
-    if key.algorithm in ("DSA", "ElGamal"):
-        return Refused(Reason.WEAK_KEY, f"{name} is {key.strength}, which is no longer safe: ask for a new key")
-    if key.bits is not None and key.bits < RSA_BITS_MIN:
+    if key.weak:
         return Refused(
             Reason.WEAK_KEY,
-            f"{name} is {key.strength}, at least {RSA_BITS_MIN} bits are wanted: ask the vendor for a new key",
+            f"{name} rests on {key.weak}, which is no longer safe (RSA wants {RSA_BITS_MIN} bits): ask the vendor "
+            "for a new key",
         )
     if not key.may_sign:
         return Refused(Reason.NOT_FOR_SIGNING, f"{name} is not meant for signatures by its owner")
