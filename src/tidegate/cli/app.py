@@ -8,6 +8,7 @@ from tidegate.cli.doctor import doctor
 from tidegate.cli.man import man
 from tidegate.cli.render import JsonOption
 from tidegate.cli.schema import schema
+from tidegate.cli.serve import serve
 from tidegate.cli.verify import verify
 from tidegate.cli.version import version
 
@@ -30,6 +31,7 @@ def tidegate(as_json: JsonOption = False) -> None:
     del as_json  # read from the context by each command
 
 
+app.command()(serve)
 app.command()(client_config)
 app.command()(doctor)
 app.add_typer(config.app, name="config")

@@ -4,7 +4,7 @@ Reads the catalogue, changes nothing, waits for nothing. Where something has to 
 index taken in), the resolution says what; the caller makes it happen and asks again with it among `tried`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -76,7 +76,7 @@ _ARTIFACT_ENDINGS = (".deb", ".udeb", ".ddeb", ".dsc")
 class Resolver:
     """Answers for all archives, from one catalogue."""
 
-    def __init__(self, archives: Collection[Archive], catalogue: Catalogue) -> None:
+    def __init__(self, archives: Iterable[Archive], catalogue: Catalogue) -> None:
         self._archives = {archive.name: archive for archive in archives}
         self._catalogue = catalogue
         self._generation = -1

@@ -116,6 +116,12 @@ class Gateway:
         """The catalogue has changed: targets may mean something else now."""
         self.shelf.forget_targets()
 
+    def reconfigure(self, routes: Routes, rooms: Rooms, settings: GatewaySettings) -> None:
+        """Answer by other settings from the next request on; connections stay."""
+        self.settings, self._routes, self._rooms = settings, routes, rooms
+        self._answering = Answering(rooms, self.shelf, settings, self._siblings)
+        self.changed()
+
     # Events
 
     def _drain(self) -> None:

@@ -47,6 +47,7 @@ class Routes:
 
     def __init__(self, archives: Iterable[Archive], preset_of: Callable[[str], str | None]) -> None:
         """`preset_of` names the preset that an address belongs to, so that any of a vendor's hosts will do."""
+        archives = tuple(archives)
         self._names = {archive.name for archive in archives}
         self._preset_of = preset_of
         by_host: dict[str, list[tuple[str, str]]] = {}

@@ -73,6 +73,10 @@ class Keeper:
         self.watchers: list[Callable[[SuiteKey, Outcome], None]] = []
         """Called with the outcome of each look."""
 
+    def reconfigure(self, archives: Mapping[str, Archive], settings: KeeperSettings) -> None:
+        """Go by other settings from the next look on."""
+        self._archives, self._settings = archives, settings
+
     # Asked for by others
 
     def look(self, archive: str, suite: str) -> "asyncio.Task[Outcome]":
@@ -137,7 +141,8 @@ class Keeper:
             while True:
                 for key in self._suites() - started:
                     started.add(key)
-                    group.create_task(self._keep_fresh(key))
+                    task = group.create_task(self._keep_fresh(key))
+                    task.add_done_callback(partial(_discard, started, key))
                 await asyncio.sleep(1.0)
 
     def _suites(self) -> set[SuiteKey]:
@@ -146,8 +151,8 @@ class Keeper:
         return configured | served
 
     async def _keep_fresh(self, key: SuiteKey) -> None:
-        settings = self._settings
-        while True:
+        while key in self._suites():
+            settings = self._settings
             outcome = await asyncio.shield(self.look(*key))
             pause = settings.refresh_interval_s
             if isinstance(outcome, NotAdopted) and self._ports.catalogue.snapshot(*key) is None:
@@ -195,7 +200,7 @@ class Keeper:
             suite,
             self._trust.marks.get(archive.name, suite),
             catalogue.snapshot(archive.name, suite),
-            Rules(self._trust.settings.future_skew_s, archive.accept_info_change, archive.strict_suite),
+            Rules(self._trust.settings.future_skew_s, archive.accept_info_change, archive.strict_for(suite)),
             now,
         )
         known = catalogue.validator(source.url, suite_base(suite))
@@ -341,3 +346,9 @@ class Keeper:
             self._note("incomplete", archive, suite, source="all sources", reason=str(error))
             return False
         return True
+
+
+def _discard(keys: set[SuiteKey], key: SuiteKey, task: "asyncio.Task[None]") -> None:
+    """A suite's schedule has ended: it may begin again when the suite comes back."""
+    del task
+    keys.discard(key)

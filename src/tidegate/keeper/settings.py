@@ -24,3 +24,5 @@ class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(gt=0, description="an index that no client asked for in this time is no longer fetched beforehand"),
     ] = 2_592_000.0
     suites_max: Annotated[int, Meta(ge=1, description="suites held at most, adopted on request included")] = 256
+    scrub_interval_s: Annotated[float, Meta(gt=0, description="between two readings of everything held")] = 86_400.0
+    scrub_rate_bytes_s: Annotated[int, Meta(ge=1024, description="read at most so fast when scrubbing")] = 20_971_520

@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 from enum import Enum
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from tidegate.archive.paths import encoded
@@ -106,5 +107,10 @@ class Archive:
     aliases: tuple[str, ...]
     sources: tuple[Source, ...]
     strict_suite: bool
+    unnamed_suites: tuple[str, ...]
     accept_info_change: bool
     adopt_on_request: bool
+
+    def strict_for(self, suite: str) -> bool:
+        """Whether the Release of this suite has to name it."""
+        return self.strict_suite and not any(fnmatchcase(suite, name) for name in self.unnamed_suites)

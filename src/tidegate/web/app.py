@@ -1,0 +1,162 @@
+"""The admin port: health, readiness, status and metrics to read; and the control socket, which may also ask for work.
+
+The port is for monitoring and changes nothing. What changes something comes through `control.sock` in the state
+directory, so whoever may open that file is who may ask.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from tidegate.web.report import StatusReport
+
+RequestEnd = Callable[[Request], Awaitable[Response]]
+
+
+class View(Protocol):
+    """What the admin port sees of a running gateway, and what it may ask for."""
+
+    def status(self) -> StatusReport:
+        """As of now."""
+        ...
+
+    async def refresh(self, archive: str, suite: str) -> tuple[bool, str]:
+        """Look at a suite now, and say how that ended; raises KeyError for an archive that is not served."""
+        ...
+
+
+class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How one look ended."""
+
+    archive: str
+    suite: str
+    ok: bool
+    outcome: str
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def make_app(view: View, hosts: tuple[str, ...]) -> Starlette:
+    """The admin port's application. `hosts`: names that a request's Host may have besides addresses (threat 41)."""
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        status = view.status()
+        waiting = [one for one in status.suites if one.state == "waiting" and one.configured]
+        lines = [f"{one.archive} {one.suite}: {one.trouble or 'being fetched'}" for one in waiting]
+        return PlainTextResponse("ready\n") if status.ready else PlainTextResponse("\n".join(lines) + "\n", 503)
+
+    async def status(_: Request) -> Response:
+        return _json(view.status())
+
+    async def metrics(_: Request) -> Response:
+        registry = CollectorRegistry()
+        registry.register(_Collector(view.status()))
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    routes = [("/healthz", healthz), ("/readyz", readyz), ("/status.json", status), ("/metrics", metrics)]
+    return Starlette(routes=[Route(path, _checked(end, hosts), methods=["GET"]) for path, end in routes])
+
+
+def make_control(view: View) -> Starlette:
+    """The control socket's application."""
+
+    async def status(_: Request) -> Response:
+        return _json(view.status())
+
+    async def refresh(request: Request) -> Response:
+        archive, suite = request.query_params.get("archive", ""), request.query_params.get("suite", "")
+        try:
+            ok, outcome = await view.refresh(archive, suite)
+        except KeyError:
+            return _json({"error": f"no archive {archive!r} is served here"}, 404)
+        return _json(RefreshReport(archive=archive, suite=suite, ok=ok, outcome=outcome))
+
+    return Starlette(routes=[Route("/status", status, methods=["GET"]), Route("/refresh", refresh, methods=["POST"])])
+
+
+def _checked(end: RequestEnd, hosts: tuple[str, ...]) -> RequestEnd:
+    """Refuse a forged Host: a page elsewhere that points its own name at this port learns nothing (DNS rebinding)."""
+
+    async def checked(request: Request) -> Response:
+        host = request.headers.get("host", "").rpartition("]")
+        name = host[0].removeprefix("[") or host[2].partition(":")[0]
+        if name.lower() not in hosts and not _is_address(name):
+            return PlainTextResponse("this Host is not one of admin.hosts\n", 421)
+        response = await end(request)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return checked
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class _Collector:
+    """A status report as metrics."""
+
+    def __init__(self, status: StatusReport) -> None:
+        self._status = status
+
+    def collect(self) -> "list[Metric]":
+        """Gauges for suites, counters for answers and sources."""
+        status = self._status
+        ready = GaugeMetricFamily("tidegate_ready", "Each configured suite is served", 1.0 if status.ready else 0.0)
+        return [ready, *self._suites(), *self._sources(), *self._traffic()]
+
+    def _suites(self) -> "list[Metric]":
+        served = GaugeMetricFamily("tidegate_suite_served", "The suite is served", labels=["archive", "suite"])
+        date = GaugeMetricFamily(
+            "tidegate_suite_date_seconds", "Date of the served Release", labels=["archive", "suite"]
+        )
+        confirmed = GaugeMetricFamily(
+            "tidegate_suite_confirmed_seconds", "When it was last seen to be the newest", labels=["archive", "suite"]
+        )
+        for one in self._status.suites:
+            labels = [one.archive, one.suite]
+            served.add_metric(labels, 0.0 if one.state == "waiting" else 1.0)
+            if one.date is not None and one.confirmed_at is not None:
+                date.add_metric(labels, one.date)
+                confirmed.add_metric(labels, one.confirmed_at)
+        return [served, date, confirmed]
+
+    def _sources(self) -> "list[Metric]":
+        labels = ["archive", "source"]
+        fetched = CounterMetricFamily("tidegate_source_fetched", "Objects fetched", labels=labels)
+        octets = CounterMetricFamily("tidegate_source_fetched_bytes", "Bytes fetched", labels=labels)
+        failed = CounterMetricFamily("tidegate_source_failed", "Fetches that failed", labels=labels)
+        for one in self._status.sources:
+            fetched.add_metric([one.archive, one.url], one.fetched)
+            octets.add_metric([one.archive, one.url], one.fetched_bytes)
+            failed.add_metric([one.archive, one.url], one.failed)
+        return [fetched, octets, failed]
+
+    def _traffic(self) -> "list[Metric]":
+        traffic = self._status.traffic
+        if traffic is None:
+            return []
+        answers = CounterMetricFamily("tidegate_answers", "Answers by how they were come by", labels=["how"])
+        for how, count in traffic.by_how.items():
+            answers.add_metric([how], count)
+        octets = CounterMetricFamily("tidegate_answered_bytes", "Bytes of bodies answered", value=traffic.bytes)
+        connections = GaugeMetricFamily("tidegate_connections", "Open client connections", traffic.connections)
+        return [answers, octets, connections]

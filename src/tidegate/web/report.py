@@ -1,0 +1,150 @@
+"""What is told about a gateway: the structs behind `tidegate status --json` and the admin port."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from tidegate.sources.archive import Archive
+from tidegate.sources.health import SourceHealth
+from tidegate.store.catalogue import Catalogue, Look, Snapshot
+from tidegate.store.marks import Marks
+
+At = Annotated[int | None, Meta(description="epoch seconds, UTC; null: never")]
+
+
+class SuiteReport(Struct, frozen=True, kw_only=True):
+    """One suite: what is served of it, how old, from where, and why not newer."""
+
+    archive: str
+    suite: str
+    state: Annotated[
+        Literal["served", "expired", "waiting"],
+        Meta(description="waiting: nothing was adopted yet; expired: served beyond its Valid-Until"),
+    ]
+    configured: Annotated[bool, Meta(description="false: adopted because a client asked for it")]
+    date: Annotated[At, Meta(description="the Release's Date")] = None
+    valid_until: At = None
+    source: Annotated[str | None, Meta(description="where its Release came from")] = None
+    adopted_at: At = None
+    confirmed_at: Annotated[At, Meta(description="last seen to be the newest")] = None
+    mark: Annotated[At, Meta(description="the newest Date ever accepted (high-water mark)")] = None
+    looked_at: At = None
+    trouble: Annotated[str | None, Meta(description="why the last look brought nothing; null when it went well")] = None
+
+
+class SourceReport(Struct, frozen=True, kw_only=True):
+    """One source, as real traffic showed it since the gateway began."""
+
+    archive: str
+    url: str
+    kind: str
+    operator: str
+    state: Literal["unused", "good", "failing", "violating"]
+    why: Annotated[str | None, Meta(description="its last failure")] = None
+    fetched: int = 0
+    fetched_bytes: int = 0
+    failed: int = 0
+    last_success_at: At = None
+    last_failure_at: At = None
+
+
+class TrafficReport(Struct, frozen=True, kw_only=True):
+    """What one worker has answered since it began."""
+
+    connections: int
+    flights: int
+    bytes: int
+    by_how: Annotated[Mapping[str, int], Meta(description="hit, wait, stream, stale, pass, refused, tunnel")]
+    by_status: Mapping[str, int]
+
+
+class RunningReport(Struct, frozen=True, kw_only=True):
+    """The process that serves."""
+
+    pid: int
+    version: str
+    listen: str
+    admin: str
+    since: int
+    workers: int = 1
+
+
+class StatusReport(Struct, frozen=True, kw_only=True):
+    """`tidegate status --json`."""
+
+    at: int
+    ready: Annotated[bool, Meta(description="each configured suite is served")]
+    running: Annotated[RunningReport | None, Meta(description="null: no gateway runs; the rest is from its state")]
+    suites: tuple[SuiteReport, ...]
+    sources: tuple[SourceReport, ...]
+    traffic: TrafficReport | None = None
+    notes: tuple[str, ...] = ()
+
+
+def suites_of(archives: Iterable[Archive], catalogue: Catalogue, marks: Marks, now: int) -> tuple[SuiteReport, ...]:
+    """Every configured and every served suite, by archive and name."""
+    served = {(one.archive, one.suite): one for one in catalogue.served()}
+    configured = {(archive.name, suite) for archive in archives for suite in archive.suites}
+    looks = {(one.archive, one.suite): one for one in catalogue.looks()}
+    keys = sorted(configured | set(served))
+    return tuple(_suite(key, served.get(key), looks.get(key), marks, now, configured=key in configured) for key in keys)
+
+
+def _suite(
+    key: tuple[str, str], snapshot: Snapshot | None, look: Look | None, marks: Marks, now: int, *, configured: bool
+) -> SuiteReport:
+    mark = marks.get(*key)
+    expired = snapshot is not None and snapshot.valid_until is not None and snapshot.valid_until < now
+    return SuiteReport(
+        archive=key[0],
+        suite=key[1],
+        state="waiting" if snapshot is None else "expired" if expired else "served",
+        configured=configured,
+        date=None if snapshot is None else snapshot.date,
+        valid_until=None if snapshot is None else snapshot.valid_until,
+        source=None if snapshot is None else snapshot.source,
+        adopted_at=None if snapshot is None else snapshot.adopted_at,
+        confirmed_at=None if snapshot is None else snapshot.confirmed_at,
+        mark=None if mark is None else mark.date,
+        looked_at=None if look is None else look.at,
+        trouble=None if look is None or look.ok else look.outcome,
+    )
+
+
+def sources_of(archives: Iterable[Archive], health: Mapping[str, SourceHealth]) -> tuple[SourceReport, ...]:
+    """Every source of every archive, in their order."""
+    reports = []
+    for archive in archives:
+        for source in archive.sources:
+            record = health.get(source.url, SourceHealth())
+            reports.append(
+                SourceReport(
+                    archive=archive.name,
+                    url=source.url,
+                    kind=source.kind,
+                    operator=source.operator,
+                    state=_state(record),
+                    why=record.last_failure,
+                    fetched=record.fetched,
+                    fetched_bytes=record.fetched_bytes,
+                    failed=record.failed,
+                    last_success_at=record.last_success_at,
+                    last_failure_at=record.last_failure_at,
+                )
+            )
+    return tuple(reports)
+
+
+def _state(record: SourceHealth) -> Literal["unused", "good", "failing", "violating"]:
+    if record.violating_until > time.monotonic():
+        return "violating"
+    if record.cool_until > time.monotonic() or (record.failed and not record.fetched):
+        return "failing"
+    return "good" if record.fetched else "unused"
+
+
+def is_ready(suites: Iterable[SuiteReport]) -> bool:
+    """Each configured suite is served."""
+    return all(suite.state != "waiting" for suite in suites if suite.configured)

@@ -1,0 +1,1 @@
+"""The one place that joins rooms into a running program."""

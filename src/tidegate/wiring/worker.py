@@ -1,0 +1,138 @@
+"""One process's rooms, joined and running on one event loop."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidegate.config import Settings
+from tidegate.gateway.access_log import AccessLog
+from tidegate.gateway.answering import Rooms
+from tidegate.gateway.resolve import Resolver
+from tidegate.gateway.server import Gateway
+from tidegate.gateway.siblings import Siblings
+from tidegate.gateway.target import Routes
+from tidegate.keeper.adoption import Ports
+from tidegate.keeper.ingest_process import ingest_in_process
+from tidegate.keeper.keeper import Keeper, SuiteKey, Trust
+from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
+from tidegate.keeper.scrub import scrub_for_ever
+from tidegate.sources.archive import Archive
+from tidegate.sources.fetching import Fetching
+from tidegate.sources.flight import Flight
+from tidegate.store.journal_writer import JournalWriter
+from tidegate.trust.verifier import verifier_for
+from tidegate.wiring.archives import preset_name
+from tidegate.wiring.news import News, Tell
+from tidegate.wiring.store import Store
+
+STOP_GRACE_S = 5.0
+# hashlib's threads wait for the interpreter this long at most; the default of 5 ms costs large fetches half their rate.
+SWITCH_INTERVAL_S = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which worker this is: the first one keeps the store fresh as well."""
+
+    listener: socket.socket
+    siblings: Siblings | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether this worker refreshes and adopts."""
+        return self.siblings is None or self.siblings.mine == 0
+
+
+class Worker:
+    """Made inside the loop; `start`, `reconfigure`, `stop`."""
+
+    def __init__(
+        self, settings: Settings, archives: Mapping[str, Archive], store: Store, place: Place, tell: Tell
+    ) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        self.settings = settings
+        self.archives = archives
+        self.store = store
+        self._tell = tell
+        self._place = place
+        self.journal = JournalWriter(store.journal, lambda text: tell(News("error", "journal", text)))
+        self.fetching = Fetching(store.blobs, settings.fetch, settings.store)
+        self.fetching.landed.append(self._landed)
+        self.keeper = self._keeper() if place.keeps else None
+        log = AccessLog(_write_line if settings.gateway.access_log else None)
+        self.gateway = Gateway(
+            place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
+        )
+        self._running: list[asyncio.Task[None]] = []
+
+    def start(self, *, keep: bool = True) -> None:
+        """Serve, and (unless `keep` is false) look at every suite now and then."""
+        self.gateway.start()
+        if self.keeper is not None and keep:
+            loop = asyncio.get_running_loop()
+            self._running = [
+                loop.create_task(self.keeper.run()),
+                loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper)),
+            ]
+
+    def reconfigure(self, settings: Settings, archives: Mapping[str, Archive]) -> None:
+        """Take new settings over without dropping a connection. Addresses and directories stay as they are."""
+        self.settings, self.archives = settings, archives
+        if self.keeper is not None:
+            self.keeper.reconfigure(archives, settings.keeper)
+        self.gateway.reconfigure(self._routes(), self._rooms(), settings.gateway)
+
+    async def stop(self) -> None:
+        """Let answers under way go out, end everything, write down what waits."""
+        await self.gateway.stop(STOP_GRACE_S)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self.fetching.close()
+        self.journal.close()
+
+    def _keeper(self) -> Keeper:
+        ports = Ports(
+            self.fetching,
+            self.store.blobs,
+            self.store.catalogue,
+            ingest_in_process(self.store.layout.catalogue),
+            lambda text: self._tell(News("info", "index", text)),
+        )
+        trust = Trust(verifier_for(self.settings.trust), self.settings.trust, self.store.marks)
+        keeper = Keeper(self.archives, ports, trust, self.journal, self.settings.keeper)
+        keeper.watchers.append(self._looked)
+        return keeper
+
+    def _routes(self) -> Routes:
+        return Routes(self.archives.values(), preset_name)
+
+    def _rooms(self) -> Rooms:
+        resolver = Resolver(self.archives.values(), self.store.catalogue)
+        return Rooms(self.archives, resolver, self.store.blobs, self.fetching, self.keeper)
+
+    def _looked(self, key: SuiteKey, outcome: Outcome) -> None:
+        name = f"{key[0]} {key[1]}"
+        match outcome:
+            case Adopted(snapshot):
+                self.gateway.changed()
+                self._tell(News("info", "adopted", f"{name}: adopted, from {snapshot.source}", {"date": snapshot.date}))
+            case Confirmed():
+                self._tell(News("info", "confirmed", f"{name}: nothing newer"))
+            case NotAdopted():
+                self._tell(News("warning", "not-adopted", f"{name}: {outcome}"))
+
+    def _landed(self, flight: Flight) -> None:
+        for violation in flight.violations:
+            digest = flight.wanted.digest.hex()
+            self.journal.note("violation", violation.source, reason=violation.reason, digest=digest)
+            self._tell(News("error", "violation", f"{violation.source} gave wrong bytes: {violation.reason}"))
+        if flight.failed:
+            self.journal.note("fetch-failed", flight.wanted.digest.hex(), reason=flight.failure)
+
+
+def _write_line(lines: bytes) -> None:
+    sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()
