@@ -21,8 +21,8 @@ MEMORY_BYTES_MAX = 72 * 2**20
 OUTPUT_BYTES_MAX = 2**20
 """One piece of output, so that a bomb's next blow is never large (zstd: see _ZSTD_SLICE_BYTES)."""
 _INPUT_SLICE_BYTES = 2**16
-# zstandard cannot stop in mid-input. Four bytes of zstd make a block of at most 128 KiB, so this slice 16 MiB.
-_ZSTD_SLICE_BYTES = 2**9
+# zstandard cannot stop in mid-input. Four bytes of zstd make a block of at most 128 KiB, so this slice 8 MiB.
+_ZSTD_SLICE_BYTES = 2**8
 
 
 class _Decoder(Protocol):

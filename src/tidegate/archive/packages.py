@@ -32,13 +32,13 @@ class Package(NamedTuple):
     source_version: str
 
 
-# One whole stanza, in one pass without backtracking. The first two lines take what starts with none of our
-# fields' letters; each field of ours is taken once (a second time, the conditional fails) and in its exact form;
-# the last line takes fields that merely share a letter. Whatever does not fit is left to the strict reader.
+# One whole stanza, in one pass without backtracking. The first line takes fields that start with none of our
+# fields' letters, with what continues them; each field of ours is taken once (a second time, the conditional
+# fails) and in its exact form; the last line takes fields that merely share a letter. Whatever does not fit is
+# left to the strict reader.
 _STANZA = re.compile(
     rb"""(?:
-      [B-EG-OQRTUW-Zb-eg-oqrtuw-z0-9][!-9;-~]*+:.*+\n
-    | [ \t].*+\n
+      [B-EG-OQRTUW-Zb-eg-oqrtuw-z0-9][!-9;-~]*+:.*+\n(?:[ \t]++[^ \t\n].*+\n)*+
     | Package:(?(1)(?!))[ \t]*+([!-~]++)\n
     | Version:(?(2)(?!))[ \t]*+([!-~]++)\n
     | Architecture:(?(3)(?!))[ \t]*+([!-~]++)\n
@@ -46,7 +46,7 @@ _STANZA = re.compile(
     | Filename:(?(6)(?!))[ \t]*+(?:\./)?+([\w+~:=@,][\w.+~:=@,-]*+(?:/[\w+~:=@,][\w.+~:=@,-]*+)*+)\n
     | Size:(?(7)(?!))[ \t]*+([0-9]{1,10})\n
     | SHA256:(?(8)(?!))[ \t]*+([0-9a-fA-F]{64})\n
-    | (?!(?i:package|version|architecture|source|filename|size|sha256):)[!-9;-~]++:.*+\n
+    | (?!(?i:package|version|architecture|source|filename|size|sha256):)[!-9;-~]++:.*+\n(?:[ \t]++[^ \t\n].*+\n)*+
     )++\n++""",
     re.VERBOSE,
 )

@@ -23,13 +23,12 @@ class SourceFile(NamedTuple):
 # As in `packages.py`: the fields of ours once and in their form, the others passed over, doubts left to deb822.
 _STANZA = re.compile(
     rb"""(?:
-      [ABE-OQ-UW-Zabe-oq-uw-z0-9][!-9;-~]*+:.*+\n
-    | [ \t].*+\n
+      [ABE-OQ-UW-Zabe-oq-uw-z0-9][!-9;-~]*+:.*+\n(?:[ \t]++[^ \t\n].*+\n)*+
     | Package:(?(1)(?!))[ \t]*+([!-~]++)\n
     | Version:(?(2)(?!))[ \t]*+([!-~]++)\n
     | Directory:(?(3)(?!))[ \t]*+([!-~]++)\n
     | Checksums-Sha256:(?(4)(?!))[ \t]*+((?:\n[ \t]++[!-~][ \t!-~]*+)*+)\n
-    | (?!(?i:package|version|directory|checksums-sha256):)[!-9;-~]++:.*+\n
+    | (?!(?i:package|version|directory|checksums-sha256):)[!-9;-~]++:.*+\n(?:[ \t]++[^ \t\n].*+\n)*+
     )++\n++""",
     re.VERBOSE,
 )
