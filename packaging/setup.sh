@@ -45,10 +45,15 @@ find_python() {
 
 python_or_advice() {
     python=$(find_python) && return
-    if [ -z "${PYTHON:-}" ] && may_install && apt_install python3 python3-venv; then
-        python=$(find_python) && return
+    first=${PYTHON:-python3}
+    if ! command -v "$first" >/dev/null; then
+        if [ "$first" = python3 ] && may_install && apt_install python3 python3-venv; then
+            python=$(find_python) && return
+        fi
+        say "Tidegate needs Python 3.11 or later, and there is no $first."
+    else
+        say "Tidegate needs Python 3.11 or later, and $first is $("$first" -V 2>&1)."
     fi
-    say "Tidegate needs Python 3.11 or later, and ${PYTHON:-python3} is $("${PYTHON:-python3}" -V 2>&1 | tail -n 1)."
     die "Install one, e.g. apt-get install python3.11 python3.11-venv, and say: make setup PYTHON=python3.11"
 }
 
@@ -104,7 +109,7 @@ install_all() {
     }
     rm -f "$stamp"
     pip="$venv/bin/python -m pip --disable-pip-version-check install --quiet --no-input"
-    $pip --require-hashes -r "requirements/$kind.txt" && $pip --no-deps --no-build-isolation --editable . ||
+    { $pip --require-hashes -r "requirements/$kind.txt" && $pip --no-deps --no-build-isolation --editable .; } ||
         die "pip could not install what requirements/$kind.txt pins (see above). Is a package index reachable?"
     { [ "$kind" = run ] || echo "run $(fingerprint run)"; echo "$kind $(fingerprint "$kind")"; } >"$stamp.new"
     mv "$stamp.new" "$stamp"
