@@ -131,6 +131,11 @@ def test_release_is_refused_once_valid_until_has_passed(left_s: int, fine: bool)
         assert refused(verdict) is Reason.EXPIRED
 
 
+def test_release_that_ended_before_its_own_date_is_refused_though_our_clock_has_not_got_there() -> None:
+    strange = release(date=NOW + 9, valid_until=NOW + 5)
+    assert refused(accept(signed(), strange, None, asked_suite="stable", now=NOW)) is Reason.EXPIRED
+
+
 def test_unchanged_release_is_refused_once_it_has_expired() -> None:
     ending = release(valid_until=NOW + DAY_S)
     mark = first(ending)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.trust.conftest import RELEASE, Cast
-from tidegate.trust.gpgv import StatusGroup, read_status, verify_inrelease
+from tidegate.trust.gpgv import StatusGroup, read_status, verify_detached, verify_inrelease
 from tidegate.trust.settings import TrustSettings
 from tidegate.trust.verdict import Reason, Refused
 
@@ -46,6 +46,17 @@ def test_status_lines_are_grouped_by_signature() -> None:
         StatusGroup("NO_PUBKEY", None),
         StatusGroup("ERRSIG", None),
     )
+
+
+def test_frame_is_ours_before_gpgv_sees_it(cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = b"X: y\n" + cast.clearsign(RELEASE, cast.good)
+    a_gpgv(tmp_path, f"touch {tmp_path}/ran", monkeypatch)
+    for verdict in (
+        verify_inrelease(raw, cast.ring, cast.now),
+        verify_detached(RELEASE, b"<html>", cast.ring, cast.now),
+    ):
+        assert isinstance(verdict, Refused)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_user_id_that_looks_like_a_status_line_is_none() -> None:

@@ -1,6 +1,7 @@
 """Keyrings from files as they occur: binary, armored, joined, broken. Threat 7: what is not in them is unknown."""
 
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -123,6 +124,15 @@ def test_revocation_in_either_of_two_files_counts(cast: Cast) -> None:
     for ring in (fresh.merge(cast.ring), cast.ring.merge(fresh)):
         (certificate,) = ring.restrict([cast.revoked.fingerprint]).certificates
         assert certificate.keys[0].revoked
+
+
+def test_copies_of_a_certificate_that_do_not_go_together_leave_the_known_one(cast: Cast) -> None:
+    fresh = ring_of(cast.home.public(cast.good))
+    (good,) = fresh.certificates
+    foreign = replace(good, data=cast.home.public(cast.second), origin="forged.gpg")
+    merged = fresh.merge(Keyring((foreign,)))
+    assert merged.certificates == (good,)
+    assert "forged.gpg" in merged.problems[0].evidence
 
 
 def test_unknown_fingerprint_restricts_to_nothing(cast: Cast) -> None:

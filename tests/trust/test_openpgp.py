@@ -1,7 +1,10 @@
 """Signatures, by both implementations: threats 2, 5 and 6. Where one is told, the reason must be right too."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pysequoia
 import pytest
 
 from tests.simulator.keys import KeyHome, armored_signature, signature_packets, with_signatures
@@ -197,10 +200,57 @@ def test_certification_passed_off_as_a_document_signature_is_refused(cast: Cast,
 
 def test_signature_of_a_later_openpgp_version_is_an_alarm_beside_a_good_one(cast: Cast) -> None:
     good = signature_packets(cast.detached(RELEASE, cast.good))
-    later = b"\xc2\x05\x09abcd"
-    verdict = verify_detached(RELEASE, good + later, cast.ring, cast.now)
-    assert alarms_of(verdict) == [Reason.UNSUPPORTED_SIGNATURE]
-    assert reason_of(verify_detached(RELEASE, later, cast.ring, cast.now)) is Reason.UNSUPPORTED_SIGNATURE
+    for later in (b"\xc2\x05\x09abcd", b"\xc2\x00", b"\xc2\x02\x04\x00", b"\xc2\x0a\x04\x00\x16\x08\xff\xff????"):
+        verdict = verify_detached(RELEASE, good + later, cast.ring, cast.now)
+        assert alarms_of(verdict) == [Reason.UNSUPPORTED_SIGNATURE]
+        alone = verify_detached(RELEASE, later, cast.ring, cast.now)
+        assert reason_of(alone) is Reason.UNSUPPORTED_SIGNATURE
+
+
+@pytest.mark.parametrize(("years_later", "state"), [(0, "good"), (4, Reason.EXPIRED_KEY)])
+def test_key_of_openpgp_version_6_is_understood_with_its_end(years_later: int, state: str) -> None:
+    secret = pysequoia.Tsk.generate(
+        "later <later@archive.example>", profile=pysequoia.Profile.RFC9580, validity_seconds=3 * 366 * DAY_S
+    )
+    signature = pysequoia.sign(secret.signer(), RELEASE, mode=pysequoia.SignatureMode.DETACHED)
+    certificate = secret.extract_certificate()
+    ring = ring_of(bytes(certificate))
+    assert ring.fingerprints == (certificate.fingerprint.upper(),)
+    assert certificate.expiration
+    ends = {key.expires for one in ring.certificates for key in one.keys}
+    assert ends == {int(certificate.expiration.timestamp())}
+    verdict = verify_detached(RELEASE, signature, ring, int(time.time()) + 60 + years_later * 366 * DAY_S)
+    assert ("good" if isinstance(verdict, Signed) else verdict.reason) == state
+
+
+def test_verification_from_many_threads_at_once_is_as_good_as_from_one(cast: Cast) -> None:
+    good = cast.clearsign(RELEASE, cast.good, cast.rsa2048)
+    bad = good.replace(b"stable", b"stible")
+    with ThreadPoolExecutor(8) as pool:
+        verdicts = list(pool.map(lambda raw: verify_inrelease(raw, cast.ring, cast.now), [good, bad] * 100))
+    assert {type(verdict) for verdict in verdicts[::2]} == {Signed}
+    assert {type(verdict) for verdict in verdicts[1::2]} == {Refused}
+
+
+def test_panic_inside_the_library_is_a_refusal_and_any_other_exit_is_not_caught(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        """As PyO3 makes it; a real one is a bug that we cannot order."""
+
+    PanicException.__module__ = "pyo3_runtime"
+
+    def verify_with(error: BaseException) -> Signed | Refused:
+        def fail(**_: object) -> None:
+            raise error
+
+        monkeypatch.setattr("tidegate.trust.openpgp.verify", fail)
+        return verify_inrelease(raw, cast.ring, cast.now)
+
+    raw = cast.clearsign(RELEASE, cast.good)
+    assert reason_of(verify_with(PanicException("index out of bounds"))) is Reason.VERIFIER_FAILED
+    with pytest.raises(KeyboardInterrupt):
+        verify_with(KeyboardInterrupt())
 
 
 def test_nothing_verifies_against_an_empty_keyring(cast: Cast, verifier: Verifier) -> None:

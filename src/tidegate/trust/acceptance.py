@@ -206,6 +206,8 @@ def _refuse_history(release: Release, digest: bytes, mark: Mark) -> Refused | No
 
 
 def _refuse_expired(release: Release, floor: int) -> Refused | None:
+    """A Release that was over before its own Date is over, too, though our clock has not got there."""
+    floor = max(floor, release.date)
     if release.valid_until is None or release.valid_until >= floor:
         return None
     return Refused(

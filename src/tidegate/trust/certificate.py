@@ -6,7 +6,7 @@ implementations are measured by the same facts. Source: RFC 9580 (5.5 keys, 10.1
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha1, sha256
 
 from tidegate.trust.packets import Packet, PacketError, Tag, packets
@@ -121,10 +121,12 @@ def _sections(found: Iterable[Packet]) -> Iterator[tuple[Packet, list[Claim]]]:
 
 
 def _primary(packet: Packet, claims: list[Claim]) -> Key:
+    """Version 4 keeps what holds for a key beside its user IDs, version 6 in a signature over the key."""
     fingerprint, key_id = _names(packet.body)
     own = [claim for claim in claims if fingerprint in _issuers(claim) or key_id in _issuers(claim)]
     by_user_id = [claim for claim in own if claim.kind in CERTIFICATIONS]
-    bindings = by_user_id or [claim for claim in own if claim.kind == DIRECT_KEY]
+    direct = [claim for claim in own if claim.kind == DIRECT_KEY]
+    bindings = [by_user_id, direct] if packet.body[0] == 4 else [direct, by_user_id]
     revoked = any(claim.kind == KEY_REVOCATION for claim in claims)  # also by a designated revoker
     return _key(packet, bindings, revoked=revoked)
 
@@ -132,29 +134,25 @@ def _primary(packet: Packet, claims: list[Claim]) -> Key:
 def _subkey(packet: Packet, claims: list[Claim], primary: Key) -> Key:
     bindings = [claim for claim in claims if claim.kind == SUBKEY_BINDING]
     revoked = any(claim.kind == SUBKEY_REVOCATION for claim in claims)
-    key = _key(packet, bindings, revoked=revoked or primary.revoked)
+    key = _key(packet, [bindings], revoked=revoked or primary.revoked)
     ends = [end for end in (key.expires, primary.expires) if end is not None]
-    return Key(
-        fingerprint=key.fingerprint,
-        key_id=key.key_id,
-        algorithm=key.algorithm,
-        bits=key.bits,
-        created=key.created,
+    return replace(
+        key,
         expires=min(ends, default=None),
-        revoked=key.revoked,
-        may_sign=key.may_sign,
         weak=key.weak or primary.weak,
         weakly_bound=key.weakly_bound or primary.weakly_bound,
     )
 
 
-def _key(packet: Packet, bindings: list[Claim], *, revoked: bool) -> Key:
-    """The newest self-signature is the one in force."""
+def _key(packet: Packet, bindings: list[list[Claim]], *, revoked: bool) -> Key:
+    """`bindings` are its self-signatures by kind: the newest of a kind counts, and an earlier kind first."""
     body = packet.body
     fingerprint, key_id = _names(body)
     created = int.from_bytes(body[1:5], "big")
-    in_force = max(bindings, key=lambda claim: claim.created or 0, default=None)
-    lifetime_s = in_force.key_expires_after_s if in_force else None
+    in_force = [max(kind, key=lambda claim: claim.created or 0) for kind in bindings if kind]
+    lifetimes_s = (claim.key_expires_after_s for claim in in_force)
+    lifetime_s = next((s for s in lifetimes_s if s is not None), None)
+    may_sign = next((claim.may_sign for claim in in_force if claim.may_sign is not None), True)
     algorithm = ALGORITHMS.get(body[5], f"algorithm {body[5]}")
     bits = _bits(body) if algorithm in ("RSA", "DSA", "ElGamal") else None
     weak = algorithm in ("DSA", "ElGamal") or (bits is not None and bits < RSA_BITS_MIN)
@@ -166,9 +164,9 @@ def _key(packet: Packet, bindings: list[Claim], *, revoked: bool) -> Key:
         created=created,
         expires=None if lifetime_s is None else created + lifetime_s,
         revoked=revoked,
-        may_sign=in_force is not None and in_force.may_sign is not False,
+        may_sign=bool(in_force) and may_sign,
         weak=f"{algorithm} {bits}" if weak else None,
-        weakly_bound=all(claim.digest in WEAK_DIGESTS for claim in bindings),
+        weakly_bound=all(claim.digest in WEAK_DIGESTS for kind in bindings for claim in kind),
     )
 
 

@@ -43,6 +43,7 @@ KEY_REVOCATION, SUBKEY_REVOCATION = 0x20, 0x28
 _CREATED, _EXPIRES_AFTER, _KEY_EXPIRES_AFTER = 2, 3, 9
 _ISSUER_KEY_ID, _KEY_FLAGS, _ISSUER_FINGERPRINT = 16, 27, 33
 _FLAG_SIGN = 0x02
+_BODY_BYTES_MIN = 8  # version, kind, two algorithms and two lengths, of version 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ class Claim:
 
 def read_claim(body: bytes) -> Claim:
     """The claim in a signature packet's body; raises PacketError for what is no version 4 or 6 signature."""
-    if not body:
-        raise PacketError("an empty signature packet")
-    version = body[0]
+    version = body[0] if body else 0
     if version not in (4, 6):
         raise PacketError(f"a signature of version {version}")
+    if len(body) < _BODY_BYTES_MIN:
+        raise PacketError("a signature packet that is cut off")
     octets = 2 if version == 4 else 4
     hashed, at = _area(body, 4, octets)
     unhashed, _ = _area(body, at, octets)
