@@ -6,9 +6,11 @@ from tidegate.cli import config
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.man import man
+from tidegate.cli.refresh import refresh
 from tidegate.cli.render import JsonOption
 from tidegate.cli.schema import schema
 from tidegate.cli.serve import serve
+from tidegate.cli.status import sources, status, suites
 from tidegate.cli.verify import verify
 from tidegate.cli.version import version
 
@@ -32,6 +34,10 @@ def tidegate(as_json: JsonOption = False) -> None:
 
 
 app.command()(serve)
+app.command()(status)
+app.command()(suites)
+app.command()(sources)
+app.command()(refresh)
 app.command()(client_config)
 app.command()(doctor)
 app.add_typer(config.app, name="config")

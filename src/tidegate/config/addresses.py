@@ -13,7 +13,6 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 # A guess that an explicit `operator` overrides; the public suffix list would be a dependency for a default.
 _SHARED_SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "or", "org", "ne", "go"})
 _COUNTRY_LETTERS = 2
-_PRIVATE_ENDINGS = (".local", ".lan", ".internal", ".intranet", ".corp", ".home", ".home.arpa", ".localhost")
 
 
 def is_address(url: str) -> bool:
@@ -36,23 +35,16 @@ def operator_of(url: str) -> str:
     if known := presets.operator_of(url):
         return known
     host = (urlsplit(url).hostname or "").rstrip(".")
-    if _address(host):
+    if _is_literal(host):
         return host
     labels = host.split(".")
     is_shared = len(labels) > 2 and len(labels[-1]) == _COUNTRY_LETTERS and labels[-2] in _SHARED_SECOND_LEVEL
     return ".".join(labels[-3:] if is_shared else labels[-2:])
 
 
-def is_private(url: str) -> bool:
-    """Whether the host is by its very spelling one of the owner's own network."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if address := _address(host):
-        return not address.is_global
-    return "." not in host or host.endswith(_PRIVATE_ENDINGS)
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _is_literal(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host)
+        ipaddress.ip_address(host)
     except ValueError:
-        return None
+        return False
+    return True

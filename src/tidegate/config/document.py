@@ -75,6 +75,4 @@ rules for file names and with `$APT_CONFIG` respected. (`archive = []` in the fi
   without a preset `/etc/apt/trusted.gpg` and `/etc/apt/trusted.gpg.d`, as apt does.
 - `mirror+file:` lists are read. `cdrom:`, `file:`, `copy:`, `tor+http:` and the like go past the gateway: a note
   says so. So does one about each file or entry that cannot be read, and about `trusted=yes` and switched-off
-  Valid-Until checks, which have no effect here.
-- Addresses whose host is spelled as one of the site's own (a private address, a single word, `.lan`, `.internal` and
-  their like) may resolve to private addresses; others may not (`private`)."""
+  Valid-Until checks, which have no effect here."""

@@ -64,5 +64,5 @@ def _value(key: Key, text: str) -> object:
         return [word.strip() for word in text.split(",") if word.strip()]
     try:
         return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tidegate import presets
 from tidegate.archive.sources_list import SourceEntry
-from tidegate.config.addresses import is_address, is_private, masked, operator_of
+from tidegate.config.addresses import is_address, masked, operator_of
 from tidegate.config.checks import FINGERPRINT
 from tidegate.presets import Preset
 from tidegate.sources.settings import ArchiveSettings, Kind, SourceSettings
@@ -186,10 +186,7 @@ def _settled(draft: _Draft, facts: HostFacts, notes: list[str]) -> ArchiveSettin
         architectures=_architectures(draft, facts),
         deb_src=draft.deb_src,
         aliases=tuple(draft.urls),
-        source=tuple(
-            SourceSettings(url=url, operator=operator_of(url), kind=kind, private=is_private(url))
-            for url, kind in draft.urls.items()
-        ),
+        source=tuple(SourceSettings(url=url, operator=operator_of(url), kind=kind) for url, kind in draft.urls.items()),
     )
 
 

@@ -50,7 +50,7 @@ def parse(text: str, where: str) -> Document:
     """`text` as TOML. Raises ConfigError naming the line where it is none."""
     try:
         return Document(tomllib.loads(text), lines_of(text), where)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside its own error: numbers of 5,000 digits, a thousand brackets
         line = re.search(r"at line (\d+)", str(error))
         problem = Problem(
             what=f"this is not TOML: {error}",

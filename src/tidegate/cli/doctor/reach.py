@@ -2,18 +2,16 @@
 
 import asyncio
 import email.utils
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tidegate.archive.paths import suite_base
 from tidegate.cli.reports import CheckReport
 from tidegate.config import Settings
-from tidegate.config.addresses import masked
-from tidegate.sources.archive import BadAddressError, Reach, Source, source_of
+from tidegate.sources.archive import Source
 from tidegate.sources.client import Client
 from tidegate.sources.connection import Head
 from tidegate.sources.failure import FetchError
-from tidegate.sources.settings import ArchiveSettings, SourceSettings
+from tidegate.wiring.archives import archives_of
 
 REACH_TIMEOUT_S = 10.0
 SOURCES_MAX = 64
@@ -59,32 +57,19 @@ class _Question:
 
 def check_sources(settings: Settings) -> Reached:
     """Ask every source for the InRelease of its archive's first suite, each within REACH_TIMEOUT_S."""
-    questions: list[_Question] = []
-    checks: list[CheckReport] = []
-    for archive, source in _all(settings):
-        try:
-            questions.append(_question(archive, source))
-        except BadAddressError as error:
-            saw = masked(str(error))
-            checks.append(CheckReport(name=f"source of {archive.name}", state="bad", saw=saw, todo="Mend its url."))
-    asyncio.run(_ask(settings, questions[:SOURCES_MAX]))
-    checks += [_judged(question) for question in questions[:SOURCES_MAX]]
+    archives, _ = archives_of(settings.archive)
+    questions = [
+        _Question(archive.name, source, f"{suite_base(archive.suites[0])}InRelease" if archive.suites else "")
+        for archive in archives.values()
+        for source in archive.sources
+    ]
+    asked = questions[:SOURCES_MAX]
+    asyncio.run(_ask(settings, asked))
+    checks = [_judged(question) for question in asked]
     if len(questions) > SOURCES_MAX:
         saw = f"only the first {SOURCES_MAX} of {len(questions)} were asked"
         checks.append(CheckReport(name="sources", state="warn", saw=saw, todo="Ask the others by hand."))
-    return Reached(tuple(checks), tuple(each.answer.date for each in questions if each.answer.date is not None))
-
-
-def _all(settings: Settings) -> Iterator[tuple[ArchiveSettings, SourceSettings]]:
-    for archive in settings.archive:
-        for source in archive.source:
-            yield archive, source
-
-
-def _question(archive: ArchiveSettings, source: SourceSettings) -> _Question:
-    reach = Reach.ANY if source.private else Reach.PUBLIC
-    path = f"{suite_base(archive.suites[0])}InRelease" if archive.suites else ""
-    return _Question(archive.name, source_of(source.url, reach=reach, operator=source.operator, kind=source.kind), path)
+    return Reached(tuple(checks), tuple(each.answer.date for each in asked if each.answer.date is not None))
 
 
 async def _ask(settings: Settings, questions: list[_Question]) -> None:

@@ -1,0 +1,115 @@
+"""`tidegate status`, `tidegate suites` and `tidegate sources`: three looks at one report."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from tidegate.cli.asking import age, octets, status_of
+from tidegate.cli.exit_codes import ExitCode
+from tidegate.cli.options import ConfigOption, StateOption
+from tidegate.cli.render import Column, JsonOption, json_wanted, say, say_json, table
+
+if TYPE_CHECKING:
+    from tidegate.web.report import SourceReport, StatusReport, SuiteReport
+
+_SUITES = (
+    Column("archive"),
+    Column("suite"),
+    Column("state"),
+    Column("age", is_figure=True),
+    Column("confirmed", is_figure=True),
+    Column("from"),
+    Column("why not newer"),
+)
+_SOURCES = (
+    Column("archive"),
+    Column("source"),
+    Column("kind"),
+    Column("operator"),
+    Column("state"),
+    Column("fetched", is_figure=True),
+    Column("bytes", is_figure=True),
+    Column("failed", is_figure=True),
+    Column("last success", is_figure=True),
+    Column("why"),
+)
+
+
+def status(
+    context: typer.Context, config: ConfigOption = None, state: StateOption = None, as_json: JsonOption = False
+) -> None:
+    """Say what is served, how old it is, from where it came, and why it is not newer.
+
+    Exits 0 when each configured suite is served, 1 when not.
+    """
+    report = status_of(config, state)
+    if json_wanted(context, as_json):
+        say_json(report)
+    else:
+        _headline(report)
+        table(_SUITES, [_suite(one, report.at) for one in report.suites])
+        for note in report.notes:
+            say(f"note: {note}")
+    raise typer.Exit(ExitCode.OK if report.ready else ExitCode.NO)
+
+
+def suites(
+    context: typer.Context, config: ConfigOption = None, state: StateOption = None, as_json: JsonOption = False
+) -> None:
+    """List the suites: served, expired, or still waited for."""
+    report = status_of(config, state)
+    if json_wanted(context, as_json):
+        say_json(report.suites)
+    else:
+        table(_SUITES, [_suite(one, report.at) for one in report.suites])
+
+
+def sources(
+    context: typer.Context, config: ConfigOption = None, state: StateOption = None, as_json: JsonOption = False
+) -> None:
+    """List the sources: who runs them, how they did since the gateway began, and what went wrong last."""
+    report = status_of(config, state)
+    if json_wanted(context, as_json):
+        say_json(report.sources)
+    else:
+        table(_SOURCES, [_source(one, report.at) for one in report.sources])
+
+
+def _headline(report: "StatusReport") -> None:
+    running = report.running
+    if running is None:
+        say("No gateway runs here; this is what its state says.")
+        return
+    say(f"Serving on {running.listen} since {age(running.since, report.at)} ago (process {running.pid}).")
+    traffic = report.traffic
+    if traffic is not None and traffic.by_how:
+        answers = ", ".join(f"{count:,} {how}" for how, count in sorted(traffic.by_how.items()))
+        say(f"Answered: {answers}; {octets(traffic.bytes)} in all. {traffic.connections} connections now.")
+
+
+def _suite(one: "SuiteReport", now: int) -> list[str]:
+    state = one.state if one.configured else f"{one.state} (on request)"
+    return [
+        one.archive,
+        one.suite,
+        state,
+        age(one.date, now),
+        age(one.confirmed_at, now),
+        one.source or "",
+        one.trouble or "",
+    ]
+
+
+def _source(one: "SourceReport", now: int) -> list[str]:
+    return [
+        one.archive,
+        one.url,
+        one.kind,
+        one.operator,
+        one.state,
+        f"{one.fetched:,}",
+        octets(one.fetched_bytes),
+        f"{one.failed:,}",
+        age(one.last_success_at, now),
+        one.why or "",
+    ]
