@@ -1,5 +1,6 @@
-"""What was measured: kept as JSON, shown as the tables of docs/apt-clients.md."""
+"""What was measured: kept as JSON lines, shown as the tables of docs/apt-clients.md."""
 
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from typing import Final
 from tests.realapt_matrix.answers import SCRIPTED, Kind
 from tests.realapt_matrix.stage import CAP_S, Outcome
 
-MEASURED: Final = Path(__file__).with_name("measured.json")
+MEASURED: Final = Path(__file__).with_name("measured.jsonl")
 PAGE: Final = Path(__file__).parents[2] / "docs" / "apt-clients.md"
 BEGIN: Final = "<!-- measured: from here on written by python -m tests.realapt_matrix -->\n"
 
@@ -33,36 +34,26 @@ class Client:
 
 def load() -> list[Client]:
     """Everything measured so far, the oldest apt first."""
-    if not MEASURED.exists():
-        return []
-    return [
-        Client(
-            client["version"],
-            client["source"],
-            {
-                (kind, answer): Outcome(**outcome)
-                for kind, answers in client["cells"].items()
-                for answer, outcome in answers.items()
-            },
-        )
-        for client in json.loads(MEASURED.read_text())
-    ]
+    clients: dict[str, Client] = {}
+    for line in MEASURED.read_text().splitlines() if MEASURED.exists() else ():
+        fields = json.loads(line)
+        client = Client(fields.pop("version"), fields.pop("source"), {})
+        cell = fields.pop("kind"), fields.pop("answer")
+        clients.setdefault(client.version, client).cells[cell] = Outcome(**fields)
+    return sorted(clients.values(), key=lambda client: client.order)
 
 
 def save(clients: Iterable[Client]) -> list[Client]:
-    """Keep it, and return it in order."""
+    """Keep it, a line for each cell, and return it in order."""
     ordered = sorted(clients, key=lambda client: client.order)
-    MEASURED.write_text(json.dumps([_plain(client) for client in ordered], indent=1) + "\n")
+    with MEASURED.open("w") as out:
+        for client in ordered:
+            for kind, answer in itertools.product(Kind, SCRIPTED):
+                if outcome := client.cells.get((kind.value, answer.name)):
+                    where = {"version": client.version, "source": client.source}
+                    cell = {"kind": kind.value, "answer": answer.name}
+                    out.write(json.dumps(where | cell | asdict(outcome)) + "\n")
     return ordered
-
-
-def _plain(client: Client) -> dict[str, object]:
-    cells: dict[str, dict[str, object]] = {}
-    for kind in Kind:
-        for answer in SCRIPTED:
-            if outcome := client.cells.get((kind.value, answer.name)):
-                cells.setdefault(kind.value, {})[answer.name] = asdict(outcome)
-    return {"version": client.version, "source": client.source, "cells": cells}
 
 
 def page_with(page: str, clients: list[Client]) -> str:

@@ -1,6 +1,5 @@
 """The archive that is asked for, and one real apt-get asking for it while the server says no."""
 
-import re
 import threading
 import time
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ class Outcome:
     hangs: bool  # stopped while it waited for nothing that a server could still give
     says_why: bool  # the reason phrase is in what it printed
     others: bool  # what was well arrived all the same: the other suite, the other packages
-    line: str  # the first error that it printed
 
 
 def make_archive(root: Path, keys: Keys) -> SimulatedArchive:
@@ -95,7 +93,6 @@ def _played(kind: Kind, answer: Scripted, server: SourceServer, client: PrivateA
         hangs=result.timed_out and watch.quiet_s >= QUIET_S,
         says_why=reason in result.said,
         others=all(any(client.root.glob(pattern)) for pattern in kind.beside),
-        line=_first_error(result.said),
     )
 
 
@@ -133,10 +130,3 @@ class _Watch:
             if asked != seen:
                 seen, moved = asked, time.monotonic()
             self.quiet_s = time.monotonic() - moved
-
-
-def _first_error(said: str) -> str:
-    """The first error that apt printed, without this run's numbers."""
-    lines = [line for line in said.splitlines() if line.startswith(("E:", "Err:"))]
-    line = next((line for line in lines if line.startswith("E:")), lines[0] if lines else "")
-    return re.sub(r"\[IP: 127[0-9. ]+\]|127\.0\.0\.1:[0-9]+", "127.0.0.1", line).strip()
