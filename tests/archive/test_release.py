@@ -166,6 +166,16 @@ def test_architecture_all_is_apart_unless_the_release_says_otherwise(
     assert read.architecture_all_apart is apart
 
 
+@pytest.mark.parametrize(
+    ("written", "component"),
+    [("main", "main"), ("updates/main", "main"), ("x/y/main", "main"), ("updates/contrib", "updates/contrib")],
+)
+def test_component_is_what_the_entries_call_it(written: str, component: str) -> None:
+    assert parse_release(release(more=f"Components: {written}\n")).components == (component,)
+    longer = release(f"{DIGEST} 1 updates/main/Packages", more="Components: updates/main\n")
+    assert parse_release(longer).components == ("updates/main",)
+
+
 def test_by_hash_is_off_unless_the_release_says_yes() -> None:
     assert not parse_release(release()).acquire_by_hash
     assert not parse_release(release(more="Acquire-By-Hash: no\n")).acquire_by_hash
@@ -184,6 +194,12 @@ def test_by_hash_is_off_unless_the_release_says_yes() -> None:
 def test_oversized_field_refuses_the_release(more: str) -> None:
     with pytest.raises(FormatError):
         parse_release(release(more=more))
+
+
+def test_release_with_too_many_entries_is_refused() -> None:
+    lines = "".join(f" {DIGEST} 1 {number}\n" for number in range(100_001))
+    with pytest.raises(FormatError, match="more than 100000 entries"):
+        parse_release(f"{DATE}SHA256:\n{lines}".encode())
 
 
 def test_release_beyond_its_size_is_refused_before_it_is_read() -> None:

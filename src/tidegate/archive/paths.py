@@ -85,7 +85,7 @@ class PdiffPatch:
 
 @dataclass(frozen=True, slots=True)
 class PoolFile:
-    """Everything else that an index may list, relative to the archive's root."""
+    """Everything else that an index may list, relative to the archive's root; nothing lists a directory (`x/`)."""
 
     path: str
 
@@ -155,6 +155,8 @@ def classify(path: str, suites: Collection[str]) -> ArchivePath:
     Raises BadPath for a by-hash name whose digest does not fit its algorithm.
     """
     directory, _, name = path.rpartition("/")
+    if not name:
+        return PoolFile(path)
     suite = _known_suite(directory, suites)
     base = "" if suite is None else suite_base(suite)
     if release_name := _RELEASE_NAMES.get(name):

@@ -18,6 +18,7 @@ from tidegate.archive.paths import listed
 RELEASE_BYTES_MAX = 16 * 2**20
 """Debian's largest has 150 KB, Ubuntu's 270 KB."""
 ENTRIES_MAX = 100_000
+COMPONENT_SEGMENTS_MAX = 4
 TOKENS_MAX = 1024
 VALUE_CHARS_MAX = 1024
 
@@ -50,7 +51,8 @@ class Release:
     `architecture_all_apart` tells whether packages of architecture `all` stand in a `binary-all/Packages` of
     their own and nowhere else, so that a client of `amd64` reads both: `Architectures` names `all`, and
     `No-Support-for-Architecture-all` does not name `Packages` (Debian's does: every `binary-*/Packages` holds
-    them too).
+    them too). `components` are as the entries' paths have them: a prefix that repeats the suite's directory
+    (`updates/main`, as debian-security has it to this day) is dropped.
     """
 
     origin: str | None
@@ -76,6 +78,7 @@ def parse_release(data: bytes) -> Release:
     """
     fields = deb822.only_stanza(data, limits=_LIMITS)
     architectures = _tokens(fields, "architectures")
+    entries = _entries(fields)
     date = _time(fields, "date")
     if date is None:
         raise FormatError("no Date")
@@ -88,11 +91,11 @@ def parse_release(data: bytes) -> Release:
         date=date,
         valid_until=_time(fields, "valid-until"),
         architectures=architectures,
-        components=_tokens(fields, "components"),
+        components=_components(fields, entries),
         acquire_by_hash=deb822.boolean(fields.get("acquire-by-hash", "")) is True,
         architecture_all_apart="all" in architectures
         and "Packages" not in _tokens(fields, "no-support-for-architecture-all"),
-        entries=_entries(fields),
+        entries=entries,
     )
 
 
@@ -129,6 +132,19 @@ def _entries(fields: Mapping[str, str]) -> dict[str, IndexEntry]:
             raise FormatError(f"two sizes for {excerpt(path)}", "field 'sha512'")
         entries[path] = IndexEntry(path, sha256, size, other[0] if other else None)
     return entries
+
+
+def _components(fields: Mapping[str, str], entries: Mapping[str, IndexEntry]) -> tuple[str, ...]:
+    directories: set[str] = set()
+    for path in entries:
+        segments = path.split("/", COMPONENT_SEGMENTS_MAX)[:-1]
+        directories.update("/".join(segments[:depth]) for depth in range(1, len(segments) + 1))
+    components = []
+    for token in _tokens(fields, "components"):
+        segments = token.split("/", COMPONENT_SEGMENTS_MAX)
+        tails = ("/".join(segments[start:]) for start in range(len(segments)))
+        components.append(next((tail for tail in tails if tail in directories), token))
+    return tuple(components)
 
 
 def _digests(fields: Mapping[str, str], field: str, digest_bytes: int) -> dict[str, tuple[bytes, int]]:
