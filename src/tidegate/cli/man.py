@@ -34,14 +34,13 @@ def man(
 
 def roff(tree: "Command") -> Iterator[str]:
     """Lines of a page in the man macros, section 1."""
-    from tidegate import __doc__ as about
     from tidegate import __version__
     from tidegate.cli.tree import walk
 
     yield f'.TH TIDEGATE 1 "" "tidegate {__version__}" "User Commands"'
     yield from (".SH NAME", f"tidegate \\- {_escaped(tree.summary.rstrip('.'))}")
     yield from (".SH SYNOPSIS", f".B {_escaped(tree.usage)}")
-    yield from (".SH DESCRIPTION", *_paragraphs(about or ""), *_paragraphs(tree.help))
+    yield from (".SH DESCRIPTION", *_paragraphs(tree.help.partition("\n")[2]))
     yield ".SH OPTIONS"
     for parameter in tree.parameters:
         yield from _roff_parameter(parameter)

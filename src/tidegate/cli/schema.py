@@ -19,7 +19,14 @@ _REPORTS = {
     "doctor": "tidegate.cli.reports:DoctorReport",
     "client-config": "tidegate.cli.reports:ClientConfigReport",
     "verify": "tidegate.cli.reports:VerifyReport",
+    "status": "tidegate.web.report:StatusReport",
+    "suites": "tidegate.web.report:SuitesReport",
+    "sources": "tidegate.web.report:SourcesReport",
+    "refresh": "tidegate.web.report:RefreshReport",
+    "import-acng": "tidegate.web.report:ImportReport",
+    "run": "tidegate.web.report:RunReport",
 }
+"""By command, with minus for blank."""
 
 
 def schema(
@@ -47,15 +54,10 @@ def names() -> tuple[str, ...]:
 
 def schema_of(command: str) -> dict[str, Any]:
     """JSON Schema 2020-12 of the struct that the command answers with."""
-    import msgspec
-
-    return msgspec.json.schema(report_of(command))
-
-
-def report_of(command: str) -> "type[Struct]":
-    """The struct itself."""
     from importlib import import_module
+
+    import msgspec
 
     module, _, name = _REPORTS[command].partition(":")
     struct: type[Struct] = getattr(import_module(module), name)
-    return struct
+    return msgspec.json.schema(struct)

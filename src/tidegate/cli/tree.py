@@ -84,7 +84,7 @@ def _command(source: Any, path: tuple[str, ...]) -> Command:
 def _parameter(source: Any) -> Parameter:
     is_argument = source.param_type_name == "argument"
     is_flag = getattr(source, "is_flag", False)
-    metavar = source.metavar or (source.name.upper() if is_argument else str(source.type.name).upper())
+    metavar = source.metavar or source.name.upper()
     return Parameter(
         names=() if is_argument else (*source.opts, *source.secondary_opts),
         metavar="" if is_flag else metavar,
