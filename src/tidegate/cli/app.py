@@ -8,6 +8,7 @@ from tidegate.cli.doctor import doctor
 from tidegate.cli.man import man
 from tidegate.cli.refresh import refresh
 from tidegate.cli.render import JsonOption
+from tidegate.cli.run import run
 from tidegate.cli.schema import schema
 from tidegate.cli.serve import serve
 from tidegate.cli.status import sources, status, suites
@@ -34,6 +35,7 @@ def tidegate(as_json: JsonOption = False) -> None:
 
 
 app.command()(serve)
+app.command()(run)
 app.command()(status)
 app.command()(suites)
 app.command()(sources)

@@ -29,6 +29,7 @@ def refresh(
 
     Without --wait it says which looks were begun and ends. With it, exits 1 when a look brought nothing.
     """
+    from tidegate.web.report import RefreshReport
     from tidegate.wiring.ask import NotRunningError
     from tidegate.wiring.ask import refresh as look
 
@@ -46,7 +47,7 @@ def refresh(
     except NotRunningError as error:
         raise Failure(ExitCode.UNAVAILABLE, Complaint(str(error), "", "Start it with `tidegate serve`.")) from None
     if as_json:
-        say_json(reports)
+        say_json(RefreshReport(looks=tuple(reports)))
     elif not chosen:
         note("nothing to look at: no suite is known yet")
     raise typer.Exit(ExitCode.OK if all(report.ok for report in reports) else ExitCode.NO)

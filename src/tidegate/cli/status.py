@@ -59,7 +59,9 @@ def suites(
     """List the suites: served, expired, or still waited for."""
     report = status_of(config, state)
     if json_wanted(context, as_json):
-        say_json(report.suites)
+        from tidegate.web.report import SuitesReport
+
+        say_json(SuitesReport(at=report.at, suites=report.suites))
     else:
         table(_SUITES, [_suite(one, report.at) for one in report.suites])
 
@@ -70,7 +72,9 @@ def sources(
     """List the sources: who runs them, how they did since the gateway began, and what went wrong last."""
     report = status_of(config, state)
     if json_wanted(context, as_json):
-        say_json(report.sources)
+        from tidegate.web.report import SourcesReport
+
+        say_json(SourcesReport(at=report.at, sources=report.sources))
     else:
         table(_SOURCES, [_source(one, report.at) for one in report.sources])
 

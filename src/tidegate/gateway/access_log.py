@@ -29,12 +29,16 @@ class AccessLog:
         self.by_how: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
         self.bytes = 0
+        self.on_refusal: Callable[[str, str], None] | None = None
+        """Called with the request line and the reason of each refusal."""
 
     def flush(self) -> None:
         """Count what was answered since the last time, and write it down."""
         if not self._waiting:
             return
-        for _, _, status, size, how in self._waiting:
+        for _, line, status, size, how in self._waiting:
+            if self.on_refusal is not None and how.startswith("refused; "):
+                self.on_refusal(line.decode("latin-1"), how[len("refused; ") :])
             self.by_how[how.partition(";")[0]] += 1
             self.by_status[status] += 1
             self.bytes += size

@@ -125,6 +125,8 @@ class Answering:
                 if problem is not None and needs.asked is not Asked.ARTIFACT:
                     self._refuse(connection, needs.asked, problem, temporary=True)
                     return False
+            case Step.FRESHEN:
+                await steps.freshen(place.archive, needs.suite)
             case Step.COMPLETE:
                 await steps.complete(place.archive, needs.suite)
             case Step.LIST:

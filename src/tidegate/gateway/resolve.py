@@ -35,6 +35,7 @@ class Step(Enum):
     """What has to happen before the question can be answered."""
 
     ADOPT = "adopt"
+    FRESHEN = "freshen"
     COMPLETE = "complete"
     LIST = "list"
     WIDEN = "widen"
@@ -76,9 +77,11 @@ _ARTIFACT_ENDINGS = (".deb", ".udeb", ".ddeb", ".dsc")
 class Resolver:
     """Answers for all archives, from one catalogue."""
 
-    def __init__(self, archives: Iterable[Archive], catalogue: Catalogue) -> None:
+    def __init__(self, archives: Iterable[Archive], catalogue: Catalogue, *, fresh_since: int = 0) -> None:
+        """`fresh_since`: a Release last confirmed before then is looked for anew before it is given."""
         self._archives = {archive.name: archive for archive in archives}
         self._catalogue = catalogue
+        self._fresh_since = fresh_since
         self._generation = -1
         self._snapshots: dict[str, dict[str, Snapshot]] = {}
         self._suites: dict[str, frozenset[str]] = {}
@@ -120,8 +123,11 @@ class Resolver:
         snapshot = self._snapshots[place.archive].get(kind.suite)
         if snapshot is None:
             return self._once(Needs(Step.ADOPT, Asked.RELEASE, kind.suite), tried, f"no suite {kind.suite}")
+        freshen = Needs(Step.FRESHEN, Asked.RELEASE, kind.suite)
+        if snapshot.confirmed_at < self._fresh_since and freshen not in tried:
+            return freshen
         member = self._catalogue.member(snapshot, place.path)
-        if member is not None and member.path == place.path:
+        if member is not None:
             return Found(member, snapshot.date, Asked.RELEASE, (), lasting=False, snapshot=snapshot)
         if kind.name == "InRelease":
             return Absent(f"{kind.suite} has Release and Release.gpg instead", Asked.RELEASE)

@@ -10,6 +10,10 @@ class Steps(Protocol):
         """See that a suite is served: None when it is, else why not, in a sentence."""
         ...
 
+    async def freshen(self, archive: str, suite: str) -> None:
+        """Look at a served suite, and wait for the end of it, a bounded time."""
+        ...
+
     async def complete(self, archive: str, suite: str) -> bool:
         """See that Release and Release.gpg are there too."""
         ...

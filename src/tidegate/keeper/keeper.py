@@ -5,6 +5,7 @@ is accepted and whose set is whole ends the look.
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -113,6 +114,12 @@ class Keeper:
             self._refused.clear()
         self._refused[archive, suite] = (time.monotonic(), str(outcome))
         return str(outcome)
+
+    async def freshen(self, archive: str, suite: str) -> None:
+        """Look at a served suite now; after `adopt_timeout_s` what is held has to do."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.adopt_timeout_s):
+                await asyncio.shield(self.look(archive, suite))
 
     async def widen(self, archive: str, path: str) -> bool:
         """A path that no listing has: take in the indices of served snapshots that may list it. True if any was new."""

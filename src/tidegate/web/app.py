@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from tidegate.web.report import StatusReport
+from tidegate.web.report import LookReport, StatusReport
 
 RequestEnd = Callable[[Request], Awaitable[Response]]
 
@@ -28,18 +28,9 @@ class View(Protocol):
         """As of now."""
         ...
 
-    async def refresh(self, archive: str, suite: str) -> tuple[bool, str]:
-        """Look at a suite now, and say how that ended; raises KeyError for an archive that is not served."""
+    async def refresh(self, archive: str, suite: str, *, wait: bool) -> tuple[bool, str]:
+        """Look at a suite now; say how that ended, or `begun`. Raises KeyError for an archive that is not served."""
         ...
-
-
-class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How one look ended."""
-
-    archive: str
-    suite: str
-    ok: bool
-    outcome: str
 
 
 def _json(value: object, status: int = 200) -> Response:
@@ -79,10 +70,10 @@ def make_control(view: View) -> Starlette:
     async def refresh(request: Request) -> Response:
         archive, suite = request.query_params.get("archive", ""), request.query_params.get("suite", "")
         try:
-            ok, outcome = await view.refresh(archive, suite)
+            ok, outcome = await view.refresh(archive, suite, wait=request.query_params.get("wait") != "no")
         except KeyError:
             return _json({"error": f"no archive {archive!r} is served here"}, 404)
-        return _json(RefreshReport(archive=archive, suite=suite, ok=ok, outcome=outcome))
+        return _json(LookReport(archive=archive, suite=suite, ok=ok, outcome=outcome))
 
     return Starlette(routes=[Route("/status", status, methods=["GET"]), Route("/refresh", refresh, methods=["POST"])])
 

@@ -83,6 +83,57 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class SuitesReport(Struct, frozen=True, kw_only=True):
+    """`tidegate suites --json`."""
+
+    at: int
+    suites: tuple[SuiteReport, ...]
+
+
+class SourcesReport(Struct, frozen=True, kw_only=True):
+    """`tidegate sources --json`."""
+
+    at: int
+    sources: tuple[SourceReport, ...]
+
+
+class LookReport(Struct, frozen=True, kw_only=True):
+    """How one look ended."""
+
+    archive: str
+    suite: str
+    ok: bool
+    outcome: str
+
+
+class RefreshReport(Struct, frozen=True, kw_only=True):
+    """`tidegate refresh --json`."""
+
+    looks: tuple[LookReport, ...]
+
+
+class ImportReport(Struct, frozen=True, kw_only=True):
+    """`tidegate import-acng --json`."""
+
+    taken: Annotated[int, Meta(description="files that signed metadata lists, verified and held now")]
+    taken_bytes: int
+    held: Annotated[int, Meta(description="files that were held already")]
+    unlisted: Annotated[int, Meta(description="files that no Release we hold lists")]
+    wrong: Annotated[tuple[str, ...], Meta(description="files that are not what their name is listed as")]
+
+
+class RunReport(Struct, frozen=True, kw_only=True):
+    """`tidegate run --json`: what went through the private gateway."""
+
+    exit_code: int
+    answers: Annotated[Mapping[str, int], Meta(description="by how they were come by")]
+    answered_bytes: int
+    sources: tuple[SourceReport, ...]
+    fetched_bytes: int
+    saved_bytes: Annotated[int, Meta(description="answered without fetching")]
+    refused: Annotated[tuple[str, ...], Meta(description="what was refused, and why")]
+
+
 def suites_of(archives: Iterable[Archive], catalogue: Catalogue, marks: Marks, now: int) -> tuple[SuiteReport, ...]:
     """Every configured and every served suite, by archive and name."""
     served = {(one.archive, one.suite): one for one in catalogue.served()}

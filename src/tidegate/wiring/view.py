@@ -1,5 +1,6 @@
 """A running gateway, as the admin port sees it; and the same from its state alone, when none runs."""
 
+import asyncio
 import json
 import os
 import time
@@ -52,11 +53,14 @@ class RunningView:
             notes=self.notes,
         )
 
-    async def refresh(self, archive: str, suite: str) -> tuple[bool, str]:
+    async def refresh(self, archive: str, suite: str, *, wait: bool) -> tuple[bool, str]:
         if archive not in self._worker.archives:
             raise KeyError(archive)
         assert self._worker.keeper is not None
-        outcome = await self._worker.keeper.look(archive, suite)
+        look = self._worker.keeper.look(archive, suite)
+        if not wait:
+            return True, "begun"
+        outcome = await asyncio.shield(look)
         if isinstance(outcome, NotAdopted):
             return False, str(outcome)
         return True, type(outcome).__name__.lower()

@@ -38,6 +38,8 @@ class Place:
 
     listener: socket.socket
     siblings: Siblings | None = None
+    fresh_since: int = 0
+    """A Release confirmed before then is looked for anew before it is given (epoch seconds)."""
 
     @property
     def keeps(self) -> bool:
@@ -110,7 +112,7 @@ class Worker:
         return Routes(self.archives.values(), preset_name)
 
     def _rooms(self) -> Rooms:
-        resolver = Resolver(self.archives.values(), self.store.catalogue)
+        resolver = Resolver(self.archives.values(), self.store.catalogue, fresh_since=self._place.fresh_since)
         return Rooms(self.archives, resolver, self.store.blobs, self.fetching, self.keeper)
 
     def _looked(self, key: SuiteKey, outcome: Outcome) -> None:

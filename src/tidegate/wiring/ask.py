@@ -1,0 +1,79 @@
+"""Commands ask a running gateway through its control socket, or read its state when none runs."""
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import msgspec
+
+from tidegate.config import Gathered
+from tidegate.store.layout import Layout
+from tidegate.web.report import LookReport, StatusReport
+from tidegate.wiring.archives import archives_of
+from tidegate.wiring.store import layout_of, open_store
+from tidegate.wiring.view import status_at_rest
+
+ANSWER_BYTES_MAX = 64 << 20
+
+
+class NotRunningError(Exception):
+    """No gateway serves from this state."""
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("control", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def ask(layout: Layout, method: str, target: str, *, timeout_s: float) -> bytes:
+    """The body of a 200 from the running gateway. Raises NotRunningError, PermissionError, or KeyError for a 404."""
+    connection = _Connection(str(layout.control), timeout_s)
+    try:
+        connection.request(method, target)
+        answer = connection.getresponse()
+        body = answer.read(ANSWER_BYTES_MAX)
+    except PermissionError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        raise NotRunningError(f"no gateway answers at {layout.control}: {error}") from None
+    finally:
+        connection.close()
+    if answer.status == 404:
+        raise KeyError(json.loads(body)["error"])
+    if answer.status != 200:
+        raise NotRunningError(f"the gateway at {layout.control} answered {answer.status}")
+    return body
+
+
+def status(gathered: Gathered, environment: Mapping[str, str], *, timeout_s: float = 10.0) -> StatusReport:
+    """The running gateway's own word; else what its state says. Raises OSError where there is no state at all."""
+    layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
+    try:
+        return msgspec.json.decode(ask(layout, "GET", "/status", timeout_s=timeout_s), type=StatusReport)
+    except NotRunningError:
+        if not layout.catalogue.exists():
+            raise FileNotFoundError(2, "no gateway has ever served from here", str(layout.state)) from None
+    store = open_store(layout)
+    try:
+        archives, notes = archives_of(gathered.settings.archive)
+        return status_at_rest(archives, store, (*gathered.notes, *notes))
+    finally:
+        store.close()
+
+
+def refresh(
+    gathered: Gathered, environment: Mapping[str, str], archive: str, suite: str, *, wait: bool, timeout_s: float
+) -> LookReport:
+    """Have the running gateway look at a suite, and, if told to, wait for how that ends. Raises as `ask`."""
+    layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
+    target = "/refresh?" + urlencode({"archive": archive, "suite": suite, "wait": "yes" if wait else "no"})
+    return msgspec.json.decode(ask(layout, "POST", target, timeout_s=timeout_s), type=LookReport)
