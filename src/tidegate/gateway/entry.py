@@ -111,9 +111,11 @@ class Shelf:
         self.by_target.clear()
 
     def forget(self, entry: Entry) -> None:
-        """Take one entry off the shelf."""
-        self._by_form.pop((entry.form.etag, entry.form.last_modified), None)
-        self._dropped(entry)
+        """Take one entry off the shelf, unless it is gone already and another stands in its place."""
+        key = (entry.form.etag, entry.form.last_modified)
+        if self._by_form.get(key) is entry:
+            del self._by_form[key]
+            self._dropped(entry)
 
     def _evict(self) -> None:
         for _ in range(len(self._by_form)):
