@@ -1,0 +1,69 @@
+"""The access log: counted in batches, and JSON whatever is in it (threat 42)."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.gateway.access_log import AccessLog
+
+lines = st.binary(max_size=80)
+peers = st.ip_addresses().map(str)
+notes = st.tuples(peers, lines, st.integers(100, 599), st.integers(0, 2**40), st.text(max_size=300))
+
+
+def test_answers_are_counted_by_status_and_by_how_they_were_come_by() -> None:
+    log = AccessLog(None)
+    log.note(("192.0.2.1", b"GET /a HTTP/1.1", 200, 10, "hit"))
+    log.note(("192.0.2.1", b"GET /a HTTP/1.1", 206, 5, "stream; from=http://mirror.example"))
+    log.note(("192.0.2.1", b"GET /b HTTP/1.1", 403, 0, "refused; no such archive"))
+    assert not log.by_status
+    log.flush()
+    assert dict(log.by_how) == {"hit": 1, "stream": 1, "refused": 1}
+    assert dict(log.by_status) == {200: 1, 206: 1, 403: 1}
+    assert log.bytes == 15
+    log.flush()
+    assert log.bytes == 15
+
+
+def test_refusals_are_told_to_whoever_wants_to_know() -> None:
+    told: list[tuple[str, str]] = []
+    log = AccessLog(None)
+    log.on_refusal = lambda line, why: told.append((line, why))
+    log.note(("192.0.2.1", b"GET /a HTTP/1.1", 403, 0, "refused; no such archive"))
+    log.note(("192.0.2.1", b"GET /b HTTP/1.1", 200, 0, "hit"))
+    log.flush()
+    assert told == [("GET /a HTTP/1.1", "no such archive")]
+
+
+def test_answer_is_one_line_with_all_that_is_known_of_it() -> None:
+    written: list[bytes] = []
+    log = AccessLog(written.append)
+    log.note(("2001:db8::1", b"GET /debian/x HTTP/1.1", 200, 10, "hit"))
+    log.flush()
+    (line,) = b"".join(written).splitlines()
+    told = json.loads(line)
+    assert told.pop("at")
+    assert told == {
+        "event": "answered",
+        "client": "2001:db8::1",
+        "request": "GET /debian/x HTTP/1.1",
+        "status": 200,
+        "bytes": 10,
+        "how": "hit",
+    }
+
+
+@given(st.lists(notes, min_size=1, max_size=5))
+def test_every_line_is_json_whatever_clients_and_sources_wrote(noted: list[tuple[str, bytes, int, int, str]]) -> None:
+    written: list[bytes] = []
+    log = AccessLog(written.append)
+    for note in noted:
+        log.note(note)
+    log.flush()
+    text = b"".join(written)
+    assert text.endswith(b"\n")
+    found = [json.loads(line) for line in text.split(b"\n")[:-1]]
+    assert [one["status"] for one in found] == [note[2] for note in noted]
+    assert not any(byte < 0x20 and byte != 0x0A for byte in text)
+    assert b"\x7f" not in text

@@ -1,0 +1,173 @@
+"""The shelf of open blobs: bounded, with a second chance, and never a descriptor too many."""
+
+import gc
+import os
+import threading
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidegate.gateway import entry as module
+from tidegate.gateway.answer import Form
+from tidegate.gateway.entry import BODY_KEPT_BYTES_MAX, Entry, Shelf, form_of
+
+DATE = b"Sun, 22 Nov 2026 12:00:00 GMT"
+LATER = b"Sun, 22 Nov 2026 12:00:01 GMT"
+
+
+def blob(body: bytes) -> int:
+    fd = os.memfd_create("blob", os.MFD_CLOEXEC)
+    os.write(fd, body)
+    return fd
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def form(number: int, size: int = 4) -> Form:
+    return form_of(f"pool/{number}.deb", number.to_bytes(32, "big"), size, 1_000_000_000)
+
+
+def put(shelf: Shelf, number: int, body: bytes = b"body") -> Entry:
+    return shelf.put(blob(body), form(number, len(body)))
+
+
+def test_full_answer_of_a_small_blob_is_one_piece_and_follows_the_clock() -> None:
+    entry = put(Shelf(entries_max=2, body_bytes_max=100), 1)
+    first = entry.at(DATE)
+    assert first.startswith(b"HTTP/1.1 200 OK\r\nDate: " + DATE + b"\r\n")
+    assert first.endswith(b"\r\nContent-Length: 4" + first.partition(b"Content-Length: 4")[2])
+    assert first.partition(b"\r\n\r\n")[2] == b"body"
+    assert entry.at(DATE) is first
+    assert LATER in entry.at(LATER)
+
+
+def test_body_is_kept_only_while_it_is_small_and_there_is_memory_set_aside() -> None:
+    shelf = Shelf(entries_max=10, body_bytes_max=6)
+    assert put(shelf, 1).body
+    assert not put(shelf, 2).body
+    assert not put(Shelf(entries_max=1, body_bytes_max=1 << 30), 3, b"x" * (BODY_KEPT_BYTES_MAX + 1)).body
+    assert put(shelf, 2).at(DATE).endswith(b"\r\n\r\n")
+
+
+def test_memory_of_an_evicted_body_is_given_back() -> None:
+    shelf = Shelf(entries_max=1, body_bytes_max=6)
+    for number in range(5):
+        assert put(shelf, number).body
+
+
+def test_descriptor_closes_with_its_last_user() -> None:
+    shelf = Shelf(entries_max=1, body_bytes_max=0)
+    entry = put(shelf, 1)
+    fd = entry.fd
+    put(shelf, 2)
+    assert shelf.entry(form(1)) is None
+    assert is_open(fd)  # a connection may still be sending it
+    del entry
+    gc.collect()
+    assert not is_open(fd)
+
+
+def test_large_blob_is_closed_in_a_thread() -> None:
+    fd = blob(b"")
+    closed = threading.Event()
+
+    class Closer:
+        def close(self, closing: int) -> None:
+            assert closing == fd
+            os.close(closing)
+            closed.set()
+
+    before, module._CLOSER = module._CLOSER, Closer()  # type: ignore[assignment]  # the shape is all that counts
+    try:
+        shelf = Shelf(entries_max=1, body_bytes_max=0)
+        shelf.forget(shelf.put(fd, form(1, module.SLOW_CLOSE_BYTES)))
+        gc.collect()
+        assert closed.is_set()
+    finally:
+        module._CLOSER = before
+
+
+def test_what_was_used_since_stays_and_the_rest_goes() -> None:
+    shelf = Shelf(entries_max=3, body_bytes_max=0)
+    for number in (1, 2, 3):
+        put(shelf, number)
+    put(shelf, 4)  # everybody was used once: a full turn, and the first goes
+    assert shelf.entry(form(1)) is None
+    assert shelf.entry(form(2)) is not None
+    put(shelf, 5)
+    assert shelf.entry(form(2)) is not None
+    assert shelf.entry(form(3)) is None
+
+
+def test_target_is_answered_until_it_may_mean_something_else() -> None:
+    shelf = Shelf(entries_max=3, body_bytes_max=0)
+    entry = put(shelf, 1)
+    shelf.remember(b"/debian/x", entry)
+    assert shelf.by_target[b"/debian/x"] is entry
+    shelf.forget_targets()
+    assert not shelf.by_target
+    assert shelf.entry(form(1)) is entry
+
+
+def test_evicted_entry_takes_its_targets_along() -> None:
+    shelf = Shelf(entries_max=1, body_bytes_max=0)
+    entry = put(shelf, 1)
+    shelf.remember(b"/a", entry)
+    shelf.remember(b"/b", entry)
+    put(shelf, 2)
+    assert not shelf.by_target
+
+
+def test_forgotten_entry_is_gone_under_every_name() -> None:
+    shelf = Shelf(entries_max=2, body_bytes_max=100)
+    entry = put(shelf, 1)
+    shelf.remember(b"/a", entry)
+    shelf.forget(entry)
+    assert shelf.entry(form(1)) is None
+    assert not shelf.by_target
+    shelf.forget(entry)
+    assert put(shelf, 2, b"x" * 100).body, "what is forgotten twice is given back once"
+    assert not put(shelf, 3, b"x").body
+
+
+def test_late_word_of_damage_does_not_take_down_what_stands_there_now() -> None:
+    shelf = Shelf(entries_max=2, body_bytes_max=100)
+    damaged = put(shelf, 1)
+    shelf.forget(damaged)
+    fresh = put(shelf, 1)
+    shelf.forget(damaged)
+    assert shelf.entry(form(1)) is fresh
+
+
+actions = st.lists(
+    st.tuples(st.sampled_from(["ask", "remember", "forget", "change"]), st.integers(0, 9), st.integers(0, 40)),
+    max_size=60,
+)
+
+
+@settings(max_examples=40)
+@given(actions, st.integers(1, 4), st.integers(0, 60))
+def test_shelf_keeps_its_bounds_whatever_happens(
+    actions: list[tuple[str, int, int]], entries_max: int, body_bytes_max: int
+) -> None:
+    shelf = Shelf(entries_max=entries_max, body_bytes_max=body_bytes_max)
+    for action, number, name in actions:
+        size = number * 5
+        entry = shelf.entry(form(number, size)) or shelf.put(blob(b"x" * size), form(number, size))
+        if action == "remember":
+            shelf.remember(b"/%d" % name, entry)
+        elif action == "forget":
+            shelf.forget(entry)
+        elif action == "change":
+            shelf.forget_targets()
+        shelved = set(shelf._by_form.values())
+        assert len(shelved) <= entries_max
+        assert len(shelf.by_target) <= 2 * entries_max
+        assert set(shelf.by_target.values()) <= shelved
+        assert sum(one.size for one in shelved if one.body) == shelf._body_bytes <= body_bytes_max
