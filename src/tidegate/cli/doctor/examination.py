@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tidegate.cli.doctor.clock import check_clock
 from tidegate.cli.doctor.keys import check_keys
-from tidegate.cli.doctor.ports import check_port
+from tidegate.cli.doctor.ports import check_port, running_at
 from tidegate.cli.doctor.program import check_descriptors, check_packages, check_verifier
 from tidegate.cli.doctor.reach import check_sources
 from tidegate.cli.doctor.storage import check_directory, check_space, newest_mark
@@ -16,6 +16,7 @@ from tidegate.cli.reports import CheckReport, DoctorReport
 from tidegate.config import ConfigError, Gathered, Override
 from tidegate.config.addresses import masked
 from tidegate.config.places import cache_directory, state_directory
+from tidegate.store.layout import Layout
 
 
 def examine(config: Path | None, overrides: Sequence[Override]) -> DoctorReport:
@@ -49,6 +50,7 @@ def _by_settings(gathered: Gathered) -> list[CheckReport]:
     state = state_directory(settings.store, os.environ, uid=os.geteuid())
     cache = cache_directory(settings.store, state)
     reached = check_sources(settings)
+    running = running_at(Layout(state, cache))
     return [
         check_clock(now, newest_mark(state), reached.dates),
         *check_directory("state", state),
@@ -57,7 +59,7 @@ def _by_settings(gathered: Gathered) -> list[CheckReport]:
         check_descriptors(settings.gateway),
         check_verifier(settings.trust),
         *(check_keys(archive, now) for archive in settings.archive),
-        check_port("gateway.listen", settings.gateway.listen),
-        check_port("admin.listen", settings.admin.listen),
+        check_port("gateway.listen", settings.gateway.listen, running.listen if running else None),
+        check_port("admin.listen", settings.admin.listen, running.admin if running else None),
         *reached.checks,
     ]

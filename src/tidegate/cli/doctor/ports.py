@@ -3,15 +3,19 @@
 import errno
 import socket
 
-from tidegate.cli.reports import CheckReport
+import msgspec
 
-ANSWER_TIMEOUT_S = 2.0
-_ANSWER_BYTES = 4_096
+from tidegate.cli.reports import CheckReport
+from tidegate.store.layout import Layout
+from tidegate.web.report import RunningReport, StatusReport
+from tidegate.wiring.ask import NotRunningError, ask
+
+ANSWER_TIMEOUT_S = 5.0
 _EVERY = {"": "0.0.0.0"}  # noqa: S104  # the setting says so
 
 
-def check_port(name: str, listen: str) -> CheckReport:
-    """Try to listen at `HOST:PORT`; where somebody does already, ask whether it is us."""
+def check_port(name: str, listen: str, ours: str | None = None) -> CheckReport:
+    """Try to listen at `HOST:PORT`; where somebody does already it is good if that is us, at `ours`."""
     host, _, port_text = listen.rpartition(":")
     host, port = _EVERY.get(host, host.strip("[]")), int(port_text)
     try:
@@ -20,16 +24,19 @@ def check_port(name: str, listen: str) -> CheckReport:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
     except OSError as error:
-        return _taken(name, listen, host, port, error)
+        return _taken(name, listen, error, ours)
     return CheckReport(name=name, state="ok", saw=f"{listen} is free")
 
 
-def _taken(name: str, listen: str, host: str, port: int, error: OSError) -> CheckReport:
+def _taken(name: str, listen: str, error: OSError, ours: str | None) -> CheckReport:
+    port = listen.rpartition(":")[2]
     if error.errno == errno.EADDRINUSE:
-        if _is_ours(host, port):
-            return CheckReport(name=name, state="ok", saw=f"a Tidegate answers at {listen}")
+        if ours is not None and ours.rpartition(":")[2] == port:
+            return CheckReport(name=name, state="ok", saw=f"the gateway that serves from this state has {ours}")
         todo = f"See who has it (ss -ltnp 'sport = :{port}') and stop it, or set {name} to another port."
-        return CheckReport(name=name, state="bad", saw=f"{listen} is taken by another program", todo=todo)
+        return CheckReport(
+            name=name, state="bad", saw=f"{listen} is taken, not by the gateway of this state", todo=todo
+        )
     if error.errno == errno.EACCES:
         todo = "Choose a port from 1024 up, or run with CAP_NET_BIND_SERVICE."
         return CheckReport(name=name, state="bad", saw=f"this user may not listen at {listen}", todo=todo)
@@ -37,12 +44,10 @@ def _taken(name: str, listen: str, host: str, port: int, error: OSError) -> Chec
     return CheckReport(name=name, state="bad", saw=saw, todo=f"Set {name} to an address of this host.")
 
 
-def _is_ours(host: str, port: int) -> bool:
-    """Every answer of ours, on either port, says so in its head."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+def running_at(layout: Layout) -> RunningReport | None:
+    """The gateway that serves from this state now, by its own word; None where none does or it will not say."""
     try:
-        with socket.create_connection((reachable, port), timeout=ANSWER_TIMEOUT_S) as asking:
-            asking.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return b"tidegate" in asking.recv(_ANSWER_BYTES).lower()
-    except OSError:
-        return False
+        answer = ask(layout, "GET", "/status", timeout_s=ANSWER_TIMEOUT_S)
+        return msgspec.json.decode(answer, type=StatusReport).running
+    except (NotRunningError, PermissionError, KeyError, msgspec.DecodeError):
+        return None

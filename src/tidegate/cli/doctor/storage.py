@@ -18,7 +18,7 @@ def check_directory(name: str, directory: Path) -> list[CheckReport]:
     if found is None or not found.is_dir():
         todo = "Move what stands there away, or choose another with --state."
         return [CheckReport(name=name, state="bad", saw=f"{found or directory} is no directory", todo=todo)]
-    if not os.access(found, os.W_OK | os.X_OK):
+    if not os.access(found, os.W_OK | os.X_OK, effective_ids=True):
         todo = f"Run as the user that owns it, or give it to this one (chown), or choose another with --{name}."
         return [CheckReport(name=name, state="bad", saw=f"{found} cannot be written by this user", todo=todo)]
     if found != directory:
@@ -57,5 +57,12 @@ def newest_mark(state: Path) -> int | None:
 
 
 def _nearest(path: Path) -> Path | None:
-    """The path, or the innermost directory above it that is there."""
-    return next((each for each in [path, *path.absolute().parents] if each.exists()), None)
+    """The path, or the innermost directory above it that is there for us to see."""
+    return next((each for each in [path, *path.absolute().parents] if _is_seen(each)), None)
+
+
+def _is_seen(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
