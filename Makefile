@@ -5,7 +5,7 @@
 #   make test    the whole suite, slow ones included                (ARGS="tests/trust -k expired")
 #   make lint    ruff, mypy, the layers
 #   make check   lint and test: what CI runs
-#   make bench   against nginx, apt-cacher-ng and squid             (ARGS="hits --rounds 7")
+#   make bench   against nginx, apt-cacher-ng and squid             (ARGS="--only hits --rounds 7")
 #   make man     dist/tidegate.1
 #   make lock    requirements/*.txt anew from pyproject.toml        (ARGS="--upgrade")
 #   make clean   all of the above gone, the store untouched

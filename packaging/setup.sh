@@ -70,13 +70,14 @@ venv_or_advice() {
     die "$python cannot make a virtual environment. Install its package: sudo apt-get install $package"
 }
 
-# The Debian packages that the tests drive: each line of the list names a command and its package.
+# The Debian packages that the tests drive: each line of the list names a command (or a file) and its package.
 test_packages_or_advice() {
     missing=
     while read -r command package _; do
         case $command in ''|'#'*) continue ;; esac
-        # sbin: a plain user's PATH may lack it, and debootstrap and nginx live there
-        PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing="$missing $package"
+        # sbin: a plain user's PATH may lack it, and debootstrap lives there
+        [ -e "$command" ] || PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null ||
+            missing="$missing $package"
     done <packaging/test-packages
     [ -z "$missing" ] && return
     # shellcheck disable=SC2086 # a list of words on purpose
