@@ -1,13 +1,17 @@
 """Blobs as files: `blobs/ab/cdef…`, written beside and renamed into place."""
 
+import errno
 import itertools
 import os
+import re
+import stat
 from collections.abc import Iterator
 
 from tidegate.store.blobs import Draft, Verified
 from tidegate.store.layout import Layout
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW  # threat 40: a symlink in the store is not followed
+_IS_BLOB = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
 class FileBlobs:
@@ -55,12 +59,17 @@ class FileBlobs:
             return os.open(self._path(digest), os.O_RDONLY | _FLAGS)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # a symlink is no blob: it is fetched anew and replaced
+                return None
+            raise
 
     def size(self, digest: bytes) -> int | None:
         try:
-            return os.stat(self._path(digest), follow_symlinks=False).st_size
+            facts = os.stat(self._path(digest), follow_symlinks=False)
         except FileNotFoundError:
             return None
+        return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
     def remove(self, digest: bytes) -> None:
         try:
@@ -70,9 +79,14 @@ class FileBlobs:
 
     def digests(self) -> Iterator[tuple[bytes, int]]:
         for directory in os.scandir(self._blobs):
+            if not directory.is_dir(follow_symlinks=False):
+                continue
             for found in os.scandir(directory.path):
-                yield bytes.fromhex(directory.name + found.name), found.stat(follow_symlinks=False).st_size
+                if _IS_BLOB(name := directory.name + found.name):
+                    size = self.size(digest := bytes.fromhex(name))
+                    if size is not None:  # removed meanwhile, or a link
+                        yield digest, size
 
     def free_bytes(self) -> int:
-        stat = os.statvfs(self._blobs)
-        return stat.f_bavail * stat.f_frsize
+        facts = os.statvfs(self._blobs)
+        return facts.f_bavail * facts.f_frsize
