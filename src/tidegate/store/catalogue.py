@@ -68,7 +68,10 @@ class Adoption:
 
 
 class Catalogue(Protocol):
-    """Every implementation passes tests/store/catalogue_contract.py. All times are epoch seconds."""
+    """Every implementation passes tests/store/catalogue_contract.py. All times are epoch seconds.
+
+    Whatever writes raises OSError where it cannot be written, and then nothing has changed.
+    """
 
     def generation(self) -> int:
         """A number that changes whenever an answer of this catalogue may have changed, in any process."""

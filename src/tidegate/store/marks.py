@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from tidegate.store.sqlite import connect
+from tidegate.store.sqlite import connect, transaction
 from tidegate.trust.acceptance import Mark
 
 
@@ -18,7 +18,10 @@ class Marks(Protocol):
         ...
 
     def rise(self, archive: str, suite: str, mark: Mark) -> None:
-        """Set the mark, durably; one with an older date than what stands is ignored: a mark never falls."""
+        """Set the mark, durably; one with an older date than what stands is ignored: a mark never falls.
+
+        Raises OSError where it cannot be written.
+        """
         ...
 
     def all(self) -> tuple[tuple[str, str, Mark], ...]:
@@ -79,8 +82,8 @@ class SqliteMarks:
         return None if row is None else _load(row[0])
 
     def rise(self, archive: str, suite: str, mark: Mark) -> None:
-        with self._lock:
-            self._connection.execute(
+        with self._lock, transaction(self._connection) as write:
+            write.execute(
                 "INSERT INTO mark VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET date = excluded.date, mark = excluded.mark WHERE excluded.date >= mark.date",
                 (archive, suite, mark.date, _dump(mark)),

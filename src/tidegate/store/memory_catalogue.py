@@ -1,6 +1,6 @@
 """The catalogue in memory: the second implementation, which keeps the port honest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
@@ -14,7 +14,7 @@ class MemoryCatalogue:
         self._snapshots: dict[int, Snapshot] = {}
         self._members: dict[int, dict[str, Listed]] = {}
         self._listings: dict[bytes, dict[str, Listed]] = {}
-        self._sha512: dict[bytes, bytes] = {}
+        self._sha512: dict[int, Mapping[bytes, bytes]] = {}
         self._asked: dict[tuple[str, str, str], int] = {}
         self._looks: dict[tuple[str, str], Look] = {}
         self._validators: dict[tuple[str, str], Validator] = {}
@@ -23,14 +23,15 @@ class MemoryCatalogue:
         return self._generation
 
     def adopt(self, adoption: Adoption) -> Snapshot:
+        members = {member.path: member for member in adoption.members}
         before = self.snapshot(adoption.snapshot.archive, adoption.snapshot.suite)
         if before is not None:
             self._snapshots[before.id] = replace(before, replaced_at=adoption.snapshot.adopted_at)
         adopted = replace(adoption.snapshot, id=max(self._snapshots, default=0) + 1)
         self._snapshots[adopted.id] = adopted
-        self._members[adopted.id] = {}
-        self._sha512 |= adoption.sha512
-        self.add_members(adopted, adoption.members)
+        self._members[adopted.id] = members
+        self._sha512[adopted.id] = adoption.sha512
+        self._generation += 1
         return adopted
 
     def add_members(self, snapshot: Snapshot, members: Sequence[Listed]) -> None:
@@ -41,6 +42,7 @@ class MemoryCatalogue:
         current = self.snapshot(archive, suite)
         if current is not None:
             self._snapshots[current.id] = replace(current, confirmed_at=now)
+            self._generation += 1
 
     def served(self) -> tuple[Snapshot, ...]:
         served = (one for one in self._snapshots.values() if one.replaced_at is None)
@@ -60,9 +62,12 @@ class MemoryCatalogue:
         return sorted(known, key=lambda one: (one.replaced_at is not None, -one.date))
 
     def by_digest(self, archive: str, digest: bytes) -> Listed | None:
-        digest = self._sha512.get(digest, digest)
-        members = (member for one in self._of_archive(archive) for member in self._members[one.id].values())
-        return next((member for member in members if member.digest == digest), None)
+        for snapshot in self._of_archive(archive):
+            named = self._sha512[snapshot.id].get(digest, digest)
+            for member in self._members[snapshot.id].values():
+                if member.digest == named:
+                    return member
+        return None
 
     def artifact(self, archive: str, path: str) -> Listed | None:
         for snapshot in self._of_archive(archive):
@@ -102,7 +107,7 @@ class MemoryCatalogue:
     def retire(self, before: int) -> int:
         gone = [one.id for one in self._snapshots.values() if one.replaced_at is not None and one.replaced_at < before]
         for snapshot in gone:
-            del self._snapshots[snapshot], self._members[snapshot]
+            del self._snapshots[snapshot], self._members[snapshot], self._sha512[snapshot]
         if gone:
             held = {member.digest for members in self._members.values() for member in members.values()}
             self._listings = {digest: rows for digest, rows in self._listings.items() if digest in held}

@@ -1,6 +1,8 @@
 """How we open SQLite: write-ahead log, one writer at a time, readers never wait."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -15,3 +17,22 @@ def connect(path: Path, *, sync: Literal["FULL", "NORMAL"], schema: str) -> sqli
     connection.execute("PRAGMA foreign_keys = ON")
     connection.executescript(schema)
     return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of the block's writes, or none. Raises OSError where the disk or another writer does not let us.
+
+    SQLite ends some transactions by itself when the disk is full, and leaves one open whose commit failed.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise OSError(f"the database cannot be written: {error}") from error

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
-from tidegate.store.sqlite import connect
+from tidegate.store.sqlite import connect, transaction
 
 SHA512_BYTES = 64
 _SCHEMA = """
@@ -42,6 +42,15 @@ _SELECT = (
     "SELECT archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at, replaced_at, id"
     " FROM snapshot WHERE replaced_at IS NULL"
 )
+_BY_SHA256 = (
+    "SELECT m.path, m.digest, m.size FROM member m JOIN snapshot s ON s.id = m.snapshot"
+    " WHERE m.digest = ? AND s.archive = ? LIMIT 1"
+)
+# What one archive's Release says about a SHA-512 must not bend another archive's names.
+_BY_SHA512 = (
+    "SELECT m.path, m.digest, m.size FROM sha512 x JOIN snapshot s ON s.id = x.snapshot"
+    " JOIN member m ON m.snapshot = x.snapshot AND m.digest = x.digest WHERE x.sha512 = ? AND s.archive = ? LIMIT 1"
+)
 _INSERT = (
     "INSERT INTO snapshot (archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -68,14 +77,8 @@ class SqliteCatalogue:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._write.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._write
-            except BaseException:
-                self._write.execute("ROLLBACK")
-                raise
-            self._write.execute("COMMIT")
+        with self._lock, transaction(self._write) as write:
+            yield write
 
     def generation(self) -> int:
         version: int = self._read.execute("PRAGMA data_version").fetchone()[0]
@@ -142,16 +145,8 @@ class SqliteCatalogue:
         return tuple(Listed(*row) for row in rows)
 
     def by_digest(self, archive: str, digest: bytes) -> Listed | None:
-        if len(digest) == SHA512_BYTES:
-            alias = self._read.execute("SELECT digest FROM sha512 WHERE sha512 = ? LIMIT 1", (digest,)).fetchone()
-            if alias is None:
-                return None
-            digest = alias[0]
-        row = self._read.execute(
-            "SELECT m.path, m.digest, m.size FROM member m JOIN snapshot s ON s.id = m.snapshot"
-            " WHERE m.digest = ? AND s.archive = ? LIMIT 1",
-            (digest, archive),
-        ).fetchone()
+        query = _BY_SHA512 if len(digest) == SHA512_BYTES else _BY_SHA256
+        row = self._read.execute(query, (digest, archive)).fetchone()
         return None if row is None else Listed(*row)
 
     def artifact(self, archive: str, path: str) -> Listed | None:
