@@ -53,16 +53,16 @@ class Committer:
     def _commit(self, jobs: list[_Job]) -> None:
         if not jobs:
             return
-        error: OSError | None = None
+        error: Exception | None = None
         try:
             self._blobs.keep([job.verified for job in jobs])
-        except OSError as raised:
+        except Exception as raised:  # whatever it is: a thread that ended would leave everybody waiting
             error = raised
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, jobs, error)
 
 
-def _settle(jobs: list[_Job], error: OSError | None) -> None:
+def _settle(jobs: list[_Job], error: Exception | None) -> None:
     for job in jobs:
         if job.held.done():
             continue

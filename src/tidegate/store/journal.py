@@ -5,7 +5,6 @@ clock (with the boot it belongs to) tells durations that a stepped wall clock ca
 """
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tidegate.store.sqlite import connect
+from tidegate.store.sqlite import connect, transaction
 
 Value = str | int | float | bool | None
 TEXT_MAX = 2_000
@@ -49,16 +48,14 @@ def boot_id() -> str:
         return "unknown"
 
 
-def plain(data: Mapping[str, Value]) -> dict[str, Value]:
-    """Evidence made safe to keep: bounded, and control bytes shown as escapes (threat 42)."""
+def plain(one: Happening) -> Happening:
+    """A happening made safe to keep: bounded, and control bytes shown as escapes (threat 42)."""
+    data = {_shown(key): _shown(value) if isinstance(value, str) else value for key, value in one.data.items()}
+    return Happening(_shown(one.kind), _shown(one.subject), data)
 
-    def safe(value: Value) -> Value:
-        if not isinstance(value, str):
-            return value
-        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value[:TEXT_MAX])
-        return shown.encode("utf-8", "backslashreplace").decode()
 
-    return {key: safe(value) for key, value in data.items()}
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:TEXT_MAX])
 
 
 class Journal(Protocol):
@@ -85,11 +82,9 @@ class MemoryJournal:
         self._boot = boot_id()
 
     def append(self, happenings: Sequence[Happening]) -> None:
-        for one in happenings:
+        for one in map(plain, happenings):
             seq = len(self._events) + 1
-            self._events.append(
-                Event(seq, time.time(), time.monotonic(), self._boot, one.kind, one.subject, plain(one.data))
-            )
+            self._events.append(Event(seq, time.time(), time.monotonic(), self._boot, one.kind, one.subject, one.data))
 
     def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         return tuple(self._events[after : after + limit])
@@ -117,16 +112,8 @@ class SqliteJournal:
         self._connection.close()
 
     def append(self, happenings: Sequence[Happening]) -> None:
-        try:
-            with self._lock:
-                self._append(happenings)
-        except sqlite3.Error as error:
-            raise OSError(f"the journal cannot be written: {error}") from error
-
-    def _append(self, happenings: Sequence[Happening]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._connection.executemany(
+        with self._lock, transaction(self._connection) as write:
+            write.executemany(
                 "INSERT INTO event (at, monotonic_s, boot, kind, subject, data) VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     (
@@ -135,15 +122,11 @@ class SqliteJournal:
                         self._boot,
                         one.kind,
                         one.subject,
-                        json.dumps(plain(one.data)),
+                        json.dumps(one.data),
                     )
-                    for one in happenings
+                    for one in map(plain, happenings)
                 ),
             )
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
     def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         return self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
