@@ -1,0 +1,121 @@
+"""Group commit: what was handed over is held when its future says so, and a full disk is told to who waits."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from tests.store.drafts import read, sha256, verified
+from tests.store.test_blobs import made
+from tidegate.store.blobs import Verified
+from tidegate.store.committer import BATCH_MAX, Committer
+from tidegate.store.file_blobs import FileBlobs
+
+
+class Gated(FileBlobs):
+    """Files whose disk waits for a signal, and may be full."""
+
+    may: threading.Event
+    full: bool
+    batches: list[int]
+    began: threading.Event
+
+    def keep(self, verified: list[Verified]) -> None:
+        self.began.set()
+        self.batches.append(len(verified))
+        assert self.may.wait(10)
+        if self.full:
+            raise OSError(28, "No space left on device")
+        super().keep(verified)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Gated:
+    blobs = Gated(made(tmp_path))
+    blobs.may, blobs.began, blobs.full, blobs.batches = threading.Event(), threading.Event(), False, []
+    return blobs
+
+
+def test_a_blob_is_held_when_its_future_is_done(blobs: Gated) -> None:
+    async def story() -> None:
+        committer = Committer(blobs)
+        held = committer.keep(verified(blobs, b"one"))
+        assert await asyncio.to_thread(blobs.began.wait, 10)
+        assert not held.done()
+        assert blobs.size(sha256(b"one")) is None
+        blobs.may.set()
+        await held
+        assert read(blobs, sha256(b"one")) == b"one"
+        committer.close()
+
+    uvloop.run(story())
+
+
+def test_what_comes_while_the_disk_is_busy_is_kept_in_one_batch(blobs: Gated) -> None:
+    async def story() -> None:
+        committer = Committer(blobs)
+        first = committer.keep(verified(blobs, b"first"))
+        assert await asyncio.to_thread(blobs.began.wait, 10)
+        more = [committer.keep(verified(blobs, b"%d" % number)) for number in range(BATCH_MAX + 10)]
+        blobs.may.set()
+        await asyncio.gather(first, *more)
+        committer.close()
+
+    uvloop.run(story())
+    assert blobs.batches == [1, BATCH_MAX, 10]
+
+
+def test_a_full_disk_is_told_to_everybody_in_the_batch_and_the_next_batch_goes_well(blobs: Gated) -> None:
+    async def story() -> None:
+        committer = Committer(blobs)
+        blobs.full = True
+        blobs.may.set()
+        with pytest.raises(OSError, match="No space"):
+            await committer.keep(verified(blobs, b"lost"))
+        blobs.full = False
+        await committer.keep(verified(blobs, b"kept"))
+        assert blobs.size(sha256(b"lost")) is None
+        assert blobs.size(sha256(b"kept")) == 4
+        committer.close()
+
+    uvloop.run(story())
+
+
+def test_closing_finishes_what_was_begun(blobs: Gated) -> None:
+    async def story() -> None:
+        committer = Committer(blobs)
+        for number in range(20):
+            committer.keep(verified(blobs, b"%d" % number))
+        blobs.may.set()
+        await asyncio.get_running_loop().run_in_executor(None, committer.close)
+
+    uvloop.run(story())
+    assert len(list(blobs.digests())) == 20
+
+
+def test_a_waiter_that_left_does_not_keep_the_blob_from_being_held(blobs: Gated) -> None:
+    async def story() -> None:
+        committer = Committer(blobs)
+        committer.keep(verified(blobs, b"one")).cancel()
+        blobs.may.set()
+        await committer.keep(verified(blobs, b"two"))
+        committer.close()
+
+    uvloop.run(story())
+    assert read(blobs, sha256(b"one")) == b"one"
+
+
+def test_a_programmers_error_with_one_draft_does_not_end_the_thread_for_all(blobs: Gated) -> None:
+    async def story() -> None:
+        committer = Committer(blobs)
+        twice = verified(blobs, b"twice")
+        blobs.may.set()
+        await committer.keep(twice)
+        with pytest.raises(ValueError, match="without a name"):
+            await asyncio.wait_for(committer.keep(twice), 5)
+        await asyncio.wait_for(committer.keep(verified(blobs, b"next")), 5)
+        committer.close()
+
+    uvloop.run(story())
