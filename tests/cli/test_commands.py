@@ -1,5 +1,6 @@
 """The tree of commands: helps, documents, schemas, exit codes, how failures are told."""
 
+import io
 import json
 import re
 import shutil
@@ -16,7 +17,7 @@ from tidegate.cli import schema
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.cli.failure import Complaint, Failure, failure_of, render_failure, wants_json
 from tidegate.cli.man import roff
-from tidegate.cli.render import Column, plain_table, span
+from tidegate.cli.render import Column, plain_table, span, table
 from tidegate.cli.tree import Command, command_tree, walk
 
 COMMANDS = list(walk(command_tree()))
@@ -160,6 +161,16 @@ def test_a_table_in_a_pipe_has_plain_columns_with_figures_to_the_right() -> None
         "a              1",
         "long name  1,000  x",
     ]
+
+
+def test_a_table_on_a_terminal_is_drawn_and_takes_cells_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    table([Column("name"), Column("count", is_figure=True)], [["[red]a[/red]", "1"]])
+    assert "[red]a[/red]" in terminal.getvalue()
+    assert "─" in terminal.getvalue() or "━" in terminal.getvalue()
 
 
 @pytest.mark.parametrize(
