@@ -429,3 +429,8 @@ def test_any_entries_make_archives_that_do_not_contradict_each_other(text: str) 
     assert len(aliases) == len(set(aliases))
     assert set(found.where) == set(names)
     assert all(archive.source for archive in found.archives)
+
+
+def test_this_very_host_is_read_without_an_error() -> None:
+    found = archives_from_host()
+    assert all(archive.source for archive in found.archives)

@@ -6,13 +6,14 @@ import sys
 def main() -> None:
     """The console entry point."""
     from tidegate.cli.app import app
+    from tidegate.cli.failure import complain, failure_of, wants_json
 
     try:
-        app()
+        # Typer tells usage errors itself, with the usage; for machines they come here as exceptions.
+        code = app(standalone_mode=not wants_json(sys.argv[1:]))
     except Exception as error:
-        from tidegate.cli.failure import complain, failure_of
-
         failure = failure_of(error)
         if failure is None:
             raise
-        sys.exit(complain(failure))
+        code = complain(failure)
+    sys.exit(code)

@@ -33,6 +33,9 @@ def failure_of(error: Exception) -> Failure | None:
     """An exception in a command's words; None for one that is a defect of ours."""
     if isinstance(error, Failure):
         return error
+    # Typer's complaints about a command line have no public base; this is what they have in common.
+    if callable(message := getattr(error, "format_message", None)):
+        return Failure(ExitCode.USAGE, Complaint(message()))
     if isinstance(error, OSError):
         where = str(error.filename or "")
         return Failure(_os_code(error), Complaint(error.strerror or str(error), where))
