@@ -12,7 +12,8 @@ def markdown() -> str:
 
 def _section(section: Section) -> Iterator[str]:
     yield from ("", f"## `{section.header}`", "")
-    yield from (section.doc.partition(": ")[2].capitalize() if section.doc.startswith("`") else section.doc, "")
+    about = section.doc.partition(": ")[2]  # behind the header, with which each docstring begins
+    yield from (about[:1].upper() + about[1:], "")
     yield from ("| setting | takes | unit | default | |", "|---|---|---|---|---|")
     yield from (_row(key) for key in section.keys)
 
