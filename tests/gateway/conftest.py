@@ -1,0 +1,84 @@
+"""One gateway for each module that talks to a real process over real sockets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.wire import Reply, Wire
+from tests.gateway_process import GatewayProcess, ServedArchive
+from tests.oracle import Oracle
+from tests.simulator.archive import SimulatedArchive
+from tests.simulator.keys import Keys
+from tests.simulator.server import SourceServer
+
+MIB = 1 << 20
+BY_HASH = "dists/stable/main/binary-amd64/by-hash/SHA256/"
+HELLO = "pool/main/h/hello/hello_1.0_amd64.deb"
+LARGE = "pool/main/l/large/large_1.0_amd64.deb"
+"""A package of 3 MiB."""
+HUGE = "pool/main/h/huge/huge_1.0_amd64.deb"
+"""A package of 32 MiB: more than the kernel takes off the gateway's hands for a client that does not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A vendor, a source that carries what it publishes, and a gateway that asks this source."""
+
+    archive: SimulatedArchive
+    server: SourceServer
+    gateway: GatewayProcess
+    oracle: Oracle
+
+    def wire(self, receive_buffer_bytes: int | None = None) -> Wire:
+        """A connection to the gateway."""
+        return Wire(self.gateway.port, receive_buffer_bytes=receive_buffer_bytes)
+
+    def get(self, path: str, *fields: str) -> Reply:
+        """A path of the archive on a connection of its own; a whole body is judged."""
+        with self.wire() as wire:
+            reply = wire.ask(f"/debian/{path}", *fields)
+        if reply.status == 200:
+            self.oracle.check(path, reply.body)
+        return reply
+
+    def body(self, path: str) -> bytes:
+        """The file as it was published."""
+        return self.archive.read(path)
+
+
+def make_archive(root: Path, keys: Keys) -> SimulatedArchive:
+    """The archive of these tests."""
+    archive = SimulatedArchive(root, keys)
+    archive.add_package("hello", "1.0", depends="libgreet1")
+    archive.add_package("libgreet1", "1.0+ds-1~sim1")
+    archive.add_package("large", "1.0", filling_bytes=3 * MIB)
+    archive.add_package("huge", "1.0", filling_bytes=32 * MIB)
+    for number in range(20):
+        archive.add_package(f"cold{number}", "1.0", filling_bytes=1000)
+    archive.add_source("hello", "1.0-1")
+    archive.publish()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[World]:
+    """Started and ready. The module's GATEWAY_SETTINGS is further TOML, its GATEWAY_ARGUMENTS go to the command."""
+    root = tmp_path_factory.mktemp("world")
+    archive = make_archive(root / "archive", keys)
+    with SourceServer(archive.public, prefix="/debian") as server:
+        served = ServedArchive("debian", (server.url,), keys.keyring, aliases=("http://archive.example/debian",))
+        gateway = GatewayProcess(
+            root / "gateway",
+            (served,),
+            settings=getattr(request.module, "GATEWAY_SETTINGS", ""),
+            arguments=getattr(request.module, "GATEWAY_ARGUMENTS", ()),
+        )
+        gateway.start()
+        try:
+            yield World(archive, server, gateway, Oracle(keys.keyring, archive.public))
+            assert gateway.running, gateway.log
+        finally:
+            gateway.kill9()
+        assert "Traceback" not in gateway.log, gateway.log
