@@ -139,8 +139,9 @@ def head_of(form: Form, part: Part, *, date: bytes, how: str, close: bool) -> by
 
 
 def told(text: str) -> str:
-    """A sentence as it may stand in a header (threat 21): visible ASCII, at most 200 characters."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text[:200])
+    """A sentence as it may stand in a header and before a browser (threat 21): visible ASCII without angle brackets,
+    at most 200 characters."""
+    return "".join(c if " " <= c <= "~" and c not in "<>" else "?" for c in text[:200])
 
 
 def refusal_of(

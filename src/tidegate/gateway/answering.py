@@ -56,15 +56,15 @@ class Answering:
         self._noticed: dict[tuple[str, str, str], float] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
 
-    def now_or_later(self, connection: Connection, target: bytes, place: Place) -> bool:
+    def now_or_later(self, connection: Connection, place: Place) -> bool:
         """Answer at once what is held; else a task owes the answer. True when an answer is out."""
         resolution = self._rooms.resolver.resolve(place, ())
         if isinstance(resolution, Found):
             self._notice(place, resolution)
             entry = self._held(resolution)
             if entry is not None:
-                if resolution.lasting:
-                    self._shelf.remember(target, entry)
+                if resolution.lasting and connection.is_plain:
+                    self._shelf.remember(connection.request, entry, connection.line)
                 return connection.give(entry, _how("hit", resolution.snapshot, resolution.asked))
         connection.wait()
         task = asyncio.get_running_loop().create_task(self._later(connection, place))
@@ -201,7 +201,7 @@ class Answering:
     ) -> None:
         if connection.phase is not Phase.WAITING:
             return
-        agent = user_agent(connection.block)
+        agent = user_agent(connection.request)
         answer = answer_for(asked, why, user_agent=agent, temporary=temporary, proven_absent=proven_absent)
         self._done(connection, connection.refuse(answer, why))
 

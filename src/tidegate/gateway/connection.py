@@ -10,6 +10,7 @@ one recv, one send and one sendfile. Nothing here awaits.
 """
 
 import os
+import select
 import socket
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 
     from tidegate.gateway.server import Gateway
 
-RECEIVE_BYTES = 65_536
+RECEIVE_BYTES = 8_192
+"""A request has 100 to 500 bytes, and Python sets aside for each recv what could come."""
 SEND_BYTES = 1 << 20
 TURNS = 8
 """Pieces that one connection may send before the others get their turn."""
 COMPARE_BYTES = 1 << 20
+_READABLE = select.EPOLLIN | select.EPOLLRDHUP
+_GONE = select.EPOLLHUP | select.EPOLLERR
 
 
 class Followed(Protocol):
@@ -73,8 +77,28 @@ class Connection:
     """See the module. Made and driven by the server."""
 
     __slots__ = (
-        "_draft", "_end", "_fd", "_fields", "_followed", "_gateway", "_offset", "_out", "_recv", "_send", "block",
-        "close", "entry", "head_only", "line", "peer", "pending", "phase", "readable", "since", "sock",
+        "_armed",
+        "_draft",
+        "_end",
+        "_fd",
+        "_fields",
+        "_followed",
+        "_gateway",
+        "_offset",
+        "_out",
+        "_recv",
+        "_send",
+        "close",
+        "entry",
+        "head_only",
+        "line",
+        "peer",
+        "pending",
+        "phase",
+        "readable",
+        "request",
+        "since",
+        "sock",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", sock: socket.socket, peer: str) -> None:
@@ -91,10 +115,11 @@ class Connection:
         self.close = False
         self.head_only = False
         self.line = b""
-        self.block = b""
+        self.request = b""
         self.since = gateway.now
         """When this phase last made progress (or, for a head that trickles in, began)."""
         self.entry: Entry | None = None
+        self._armed = False
         self._fields: Fields = PLAIN
         self._out = b""
         self._followed: Followed | None = None
@@ -103,22 +128,23 @@ class Connection:
 
     # Driven by the server
 
-    def on_event(self, readable: bool, writable: bool, gone: bool) -> None:
+    def on_event(self, mask: int) -> None:
         """The socket's state changed (edge-triggered)."""
         if self.phase is Phase.READING:
-            if readable:
+            if mask & _READABLE:
                 self._read()
-            elif gone:
+                # Behind a full read, and behind the client's last word, is more that no further event announces.
+                self.readable = self.readable or bool(mask & select.EPOLLRDHUP)
+                while self.readable and self.phase is Phase.READING:
+                    self._read()
+            else:
                 self.drop()
             return
-        if gone and not readable:
-            self.drop()
-            return
-        if readable:
+        if mask & _READABLE:
             self.readable = True
-        if gone:
+        if mask & _GONE:
             self.drop()
-        elif writable and self.phase is Phase.SENDING and self._flush():
+        elif mask & select.EPOLLOUT and self.phase is Phase.SENDING and self._flush():
             self._next()
 
     def drop(self) -> None:
@@ -166,38 +192,34 @@ class Connection:
 
     def process(self, data: bytes) -> None:
         """Take requests from the bytes and answer them, until one has to wait or the socket is full."""
+        gateway = self._gateway
         if self.pending:
             data, self.pending = self.pending + data, b""
         else:
-            self.since = self._gateway.now
-        gateway = self._gateway
-        at_hand, blocks = gateway.shelf.by_target.get, gateway.blocks
+            self.since = gateway.now
+        known = gateway.shelf.by_request.get
         while data:
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
-                self._keep_partial(data)
-                return
-            line_end = data.find(b"\r\n")
-            block = data[line_end:end]
-            fields = blocks.get(block)
-            line = data[:line_end]
-            if fields is PLAIN and line[:4] == b"GET " and line[-9:] == b" HTTP/1.1":
-                entry = at_hand(line[4:-9])
-                if entry is not None:
-                    data = data[end + 4 :]
-                    gateway.log((self.peer, line, 200, entry.size, "hit"))
-                    if not self._hit(entry):
-                        if self.phase is not Phase.GONE:
-                            self.pending = data
-                        return
-                    continue
-            if end > gateway.settings.request_head_bytes_max:
-                self.refuse_and_close(431, "the request's head is too long")
-                return
-            self.pending = data[end + 4 :]
-            if not self._request(line, block, fields):
-                return
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4:
+                return self._keep_partial(data)
+            if end == len(data):
+                request, data = data, b""
+            else:
+                request, data = data[:end], data[end:]
+            hit = known(request)
+            if hit is not None:
+                entry, line = hit
+                gateway.log((self.peer, line, 200, entry.size, "hit"))
+                if not self._hit(entry):
+                    if self.phase is not Phase.GONE:
+                        self.pending = data
+                    return None
+                continue
+            self.pending = data
+            if not self._request(request):
+                return None
             data, self.pending = self.pending, b""
+        return None
 
     def _keep_partial(self, data: bytes) -> None:
         if len(data) > self._gateway.settings.request_head_bytes_max:
@@ -206,36 +228,41 @@ class Connection:
             self.pending = data
 
     def _hit(self, entry: Entry) -> bool:
-        """The full answer from an open blob. True when it is out, False when it goes on later or the client is gone."""
+        """The full answer from an open blob. True when it is out, False when it goes on later or the client left."""
         entry.used = True
-        head, offset = entry.at(self._gateway.date), 0
+        head, offset, size = entry.at(self._gateway.date), 0, entry.size
         try:
             sent = self._send(head)
-            head = head[sent:]
-            if not head:
+            if sent == len(head):
                 if entry.body:
                     return True
-                offset = os.sendfile(self._fd, entry.fd, 0, min(entry.size, SEND_BYTES))
-                if offset == entry.size:
+                head = b""
+                offset = os.sendfile(self._fd, entry.fd, 0, min(SEND_BYTES, size))
+                if offset == size:
                     return True
+            else:
+                head = head[sent:]
         except BlockingIOError:
             pass  # what was tried last did not go out; head and offset say from where to go on
         except OSError:
             self.drop()
             return False
         self.entry = None if entry.body else entry
-        return self._begin(head, offset, entry.size)
+        return self._begin(head, offset, size)
 
-    def _request(self, line: bytes, block: bytes, fields: Fields | None) -> bool:
-        """A request that is no plain hit. True when its answer is out."""
+    def _request(self, request: bytes) -> bool:
+        """A request that is not known to be a plain hit. True when its answer is out."""
+        if len(request) > self._gateway.settings.request_head_bytes_max:
+            self.refuse_and_close(431, "the request's head is too long")
+            return False
+        line, _, block = request.partition(b"\r\n")
+        self.request, self.line = request, line
         try:
             parsed = parse_line(line)
-            if fields is None:
-                fields = self._gateway.remember_block(block, parse_fields(block))
+            self._fields = fields = parse_fields(block[:-4])
         except BadRequestError as error:
             self.refuse_and_close(400, str(error))
             return False
-        self.line, self.block, self._fields = line, block, fields
         self.close = fields.close or not parsed.keeps
         self.head_only = parsed.method == b"HEAD"
         if parsed.method == b"CONNECT":
@@ -246,6 +273,11 @@ class Connection:
             self.refuse_and_close(405, "only GET, HEAD and CONNECT are answered here")
             return False
         return self._gateway.answer(self, parsed.target)
+
+    @property
+    def is_plain(self) -> bool:
+        """The request under way is a GET without conditions that keeps the connection: the same again can be a hit."""
+        return not self.close and not self.head_only and self._fields == PLAIN
 
     # Answering
 
@@ -293,7 +325,7 @@ class Connection:
 
     def again(self) -> bytes:
         """The request under way and everything behind it, as it came: for another worker to begin with."""
-        return self.line + self.block + b"\r\n\r\n" + self.pending
+        return self.request + self.pending
 
     def resume(self, *, finished: bool) -> None:
         """A task has answered; go on with the next request when the answer is out."""
@@ -323,15 +355,20 @@ class Connection:
             if self._out:
                 self._out = self._out[self._send(self._out) :]
                 if self._out:
+                    self._blocked()
                     return False
                 self.since = self._gateway.now
             if not self._send_body():
                 return False
         except BlockingIOError:
+            self._blocked()
             return False
         except OSError:
             self.drop()
             return False
+        if self._armed:
+            self._armed = False
+            self._gateway.watch_writing(self, wanted=False)
         self.entry = self._followed = self._draft = None
         if self.close:
             self.drop()
@@ -339,6 +376,11 @@ class Connection:
         self.phase = Phase.READING
         self.since = self._gateway.now
         return True
+
+    def _blocked(self) -> None:
+        if not self._armed:
+            self._armed = True
+            self._gateway.watch_writing(self, wanted=True)
 
     def _send_body(self) -> bool:
         if self.entry is None and self._followed is None:

@@ -74,10 +74,11 @@ def form_of(path: str, digest: bytes, size: int, date: int) -> Form:
 
 
 class Shelf:
-    """A bounded set of entries, by target and by what they are. Second chance: what was used since stays."""
+    """A bounded set of entries, by what they are and by what was asked. Second chance: what was used since stays."""
 
     def __init__(self, *, entries_max: int, body_bytes_max: int) -> None:
-        self.by_target: dict[bytes, Entry] = {}
+        self.by_request: dict[bytes, tuple[Entry, bytes]] = {}
+        """Plain requests answered before, to their entry and request line: clients repeat themselves and each other."""
         self._by_form: dict[tuple[str, str], Entry] = {}
         self._entries_max = entries_max
         self._body_bytes_max = body_bytes_max
@@ -100,15 +101,15 @@ class Shelf:
             self._body_bytes += entry.size
         return entry
 
-    def remember(self, target: bytes, entry: Entry) -> None:
-        """Answer this very target with this entry, until `forget_targets` or eviction."""
-        while len(self.by_target) >= 2 * self._entries_max:
-            del self.by_target[next(iter(self.by_target))]
-        self.by_target[target] = entry
+    def remember(self, request: bytes, entry: Entry, line: bytes) -> None:
+        """Answer this very request, byte for byte, with this entry, until `forget_requests` or eviction."""
+        while len(self.by_request) >= 2 * self._entries_max:
+            del self.by_request[next(iter(self.by_request))]
+        self.by_request[request] = (entry, line)
 
-    def forget_targets(self) -> None:
-        """After an adoption a target may mean something else; open blobs stay at hand."""
-        self.by_target.clear()
+    def forget_requests(self) -> None:
+        """After an adoption a path may mean something else; open blobs stay at hand."""
+        self.by_request.clear()
 
     def forget(self, entry: Entry) -> None:
         """Take one entry off the shelf, unless it is gone already and another stands in its place."""
@@ -132,5 +133,5 @@ class Shelf:
     def _dropped(self, entry: Entry) -> None:
         if entry.body:
             self._body_bytes -= entry.size
-        for target in [target for target, one in self.by_target.items() if one is entry]:
-            del self.by_target[target]
+        for request in [request for request, (one, _) in self.by_request.items() if one is entry]:
+            del self.by_request[request]

@@ -7,7 +7,8 @@ ways is refused: bare LF, obs-fold, blanks before a colon, a body, two Hosts, co
 import re
 from dataclasses import dataclass
 
-_FIELDS = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*\Z").match
+_FIELD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*"
+_FIELDS = re.compile(rb"%b(?:\r\n%b)*\Z" % (_FIELD, _FIELD)).match
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"range", b"if-range", b"if-modified-since"})
 _TARGET = re.compile(rb"[!#-;=?-\[\]-~]+\Z").match  # visible ASCII but `"`, `<`, `>` and the backslash
 
@@ -54,11 +55,11 @@ def parse_line(line: bytes) -> Line:
 
 
 def parse_fields(block: bytes) -> Fields:
-    """The header block: each field preceded by CRLF, nothing after the last. Raises BadRequestError."""
+    """The header fields, CRLF between them and none after the last. Raises BadRequestError."""
     if not _FIELDS(block):
         raise BadRequestError("the header fields are not well formed")
     found: dict[bytes, bytes] = {}
-    for line in block.split(b"\r\n")[1:]:
+    for line in block.split(b"\r\n"):
         name, _, value = line.partition(b":")
         name = name.lower()
         if name in found and name in _ONCE:
@@ -78,9 +79,9 @@ def parse_fields(block: bytes) -> Fields:
     return PLAIN if fields == PLAIN else fields
 
 
-def user_agent(block: bytes) -> str:
-    """The User-Agent in a header block, or an empty string."""
-    for line in block.split(b"\r\n"):
+def user_agent(head: bytes) -> str:
+    """The User-Agent in a request's head, or an empty string."""
+    for line in head.split(b"\r\n"):
         if line[:11].lower() == b"user-agent:":
             return line[11:].strip().decode("latin-1")
     return ""

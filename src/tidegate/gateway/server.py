@@ -16,7 +16,6 @@ from tidegate.gateway.answering import Answering, Rooms
 from tidegate.gateway.connection import Connection, Phase
 from tidegate.gateway.entry import Entry, Shelf
 from tidegate.gateway.refusal import Answer
-from tidegate.gateway.request import Fields
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.target import NotOurs, Routes
@@ -24,12 +23,13 @@ from tidegate.gateway.tunnel import open_tunnel, pump
 from tidegate.sources.failure import FetchError
 from tidegate.store.catalogue import Catalogue
 
-_IN = select.EPOLLIN | select.EPOLLRDHUP
-_GONE = select.EPOLLHUP | select.EPOLLERR
-_CLIENT = _IN | select.EPOLLOUT | select.EPOLLET
+_READING = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+_BOTH = _READING | select.EPOLLOUT
 ACCEPTS_MAX = 64
 EVENTS_MAX = 512
-BLOCKS_MAX = 4096
+BUSY_EVENTS = 2
+"""From so many at once on, more have come meanwhile: looking again is cheaper than a turn of the event loop."""
+POLLS_MAX = 8
 TICK_S = 1.0
 
 
@@ -48,8 +48,6 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.shelf = Shelf(entries_max=settings.open_files_max, body_bytes_max=settings.body_memory_bytes_max)
-        self.blocks: dict[bytes, Fields] = {}
-        """Header blocks seen before: a client repeats itself."""
         self.now = time.monotonic()
         self.date = b""
         self.access = log
@@ -113,8 +111,8 @@ class Gateway:
         return len(self._connections)
 
     def changed(self) -> None:
-        """The catalogue has changed: targets may mean something else now."""
-        self.shelf.forget_targets()
+        """The catalogue has changed: requests may mean something else now."""
+        self.shelf.forget_requests()
 
     def reconfigure(self, routes: Routes, rooms: Rooms, settings: GatewaySettings) -> None:
         """Answer by other settings from the next request on; connections stay."""
@@ -125,15 +123,17 @@ class Gateway:
     # Events
 
     def _drain(self) -> None:
-        find = self._connections.get
-        for fd, events in self._epoll.poll(0, EVENTS_MAX):
-            connection = find(fd)
-            if connection is not None:
-                connection.on_event(
-                    readable=bool(events & _IN), writable=bool(events & select.EPOLLOUT), gone=bool(events & _GONE)
-                )
-            elif self._listening and fd == self._listener.fileno():
-                self._accept()
+        find, poll = self._connections.get, self._epoll.poll
+        for _ in range(POLLS_MAX):
+            events = poll(0, EVENTS_MAX)
+            for fd, mask in events:
+                connection = find(fd)
+                if connection is not None:
+                    connection.on_event(mask)
+                elif self._listening and fd == self._listener.fileno():
+                    self._accept()
+            if len(events) < BUSY_EVENTS:
+                return
 
     def _accept(self) -> None:
         for _ in range(ACCEPTS_MAX):
@@ -158,7 +158,7 @@ class Gateway:
         connection = Connection(self, sock, peer)
         self._connections[sock.fileno()] = connection
         self._by_peer[peer] += 1
-        self._epoll.register(sock.fileno(), _CLIENT)
+        self._epoll.register(sock.fileno(), _READING)
         if received:
             connection.process(received)
 
@@ -173,6 +173,10 @@ class Gateway:
             del self._by_peer[connection.peer]
         if self._listening and len(self._connections) == self.settings.connections_max - 1:
             self._epoll.modify(self._listener.fileno(), select.EPOLLIN)
+
+    def watch_writing(self, connection: Connection, *, wanted: bool) -> None:
+        """Be told when a full socket has room. Only then: each acknowledged byte would wake us otherwise."""
+        self._epoll.modify(connection.sock.fileno(), _BOTH if wanted else _READING)
 
     def again(self, connection: Connection) -> None:
         """Let the connection go on sending after the others had their turn."""
@@ -214,19 +218,12 @@ class Gateway:
 
     # Requests
 
-    def remember_block(self, block: bytes, fields: Fields) -> Fields:
-        """Keep how a header block read, for the next time it comes."""
-        if len(self.blocks) >= BLOCKS_MAX:
-            self.blocks.clear()
-        self.blocks[block] = fields
-        return fields
-
     def answer(self, connection: Connection, target: bytes) -> bool:
         """A GET or HEAD that is no plain hit. True when its answer is out."""
         place = self._routes.place(target)
         if isinstance(place, NotOurs):
             return connection.refuse(Answer(place.status, place.why, None, close=place.status == 400), place.why)
-        return self._answering.now_or_later(connection, target, place)
+        return self._answering.now_or_later(connection, place)
 
     def damaged(self, entry: Entry | None) -> None:
         """A held blob turned out shorter than it is: drop it from memory, so that it is looked at again."""

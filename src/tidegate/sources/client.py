@@ -26,7 +26,7 @@ ADDRESSES_MAX = 8
 IDLE_CONNECTIONS_MAX = 32
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watch:
     """One exchange under way, as the deadlines see it."""
 
@@ -75,7 +75,7 @@ class Client:
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         self._hosts: dict[tuple[str, str, int], _Host] = {}
-        self._watches: dict[int, _Watch] = {}
+        self._watches: set[_Watch] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
 
@@ -98,7 +98,7 @@ class Client:
         """End all connections, idle ones too."""
         if self._sweep is not None:
             self._sweep.cancel()
-        for watch in list(self._watches.values()):
+        for watch in list(self._watches):
             watch.connection.close()
         for host in self._hosts.values():
             for connection in list(host.idle):
@@ -122,8 +122,8 @@ class Client:
     async def _exchange(self, connection: Connection, request: bytes, sink: Sink) -> None:
         now = time.monotonic()
         done = connection.exchange(request, sink)
-        key = id(connection)
-        self._watches[key] = _Watch(connection, now, seen_at=now, window_at=now)
+        watch = _Watch(connection, now, seen_at=now, window_at=now)
+        self._watches.add(watch)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._look)
         try:
@@ -132,13 +132,13 @@ class Client:
             connection.close()
             raise
         finally:
-            del self._watches[key]
+            self._watches.discard(watch)
 
     # Deadlines
 
     def _look(self) -> None:
         now = time.monotonic()
-        for watch in list(self._watches.values()):
+        for watch in list(self._watches):
             error = self._overdue(watch, now)
             if error is not None:
                 watch.connection.fail(error)

@@ -170,6 +170,10 @@ class Flight:
             await self._hashing.settle()
             self._fail("tidegate", "was cancelled")
             raise
+        except Exception as error:
+            # A defect of ours must not strand those who wait; it ends their wait, and the loop tells of it.
+            self._fail("tidegate", f"{type(error).__name__}: {error}")
+            raise
 
     async def _fetch(self) -> bool:
         """Candidate by candidate; those that failed in passing get another round."""
