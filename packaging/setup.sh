@@ -14,6 +14,8 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$here"
 venv=$here/.venv
 stamp=$venv/.tidegate-setup
+# An environment that is activated is not the Python to make it anew with.
+PATH=$(printf '%s' "$PATH" | sed "s#$venv/bin:##g")
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
