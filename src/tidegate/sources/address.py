@@ -15,14 +15,23 @@ _HERE: tuple[_Network, ...] = tuple(
         "169.254.0.0/16",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/127",
+        "::/96",  # unspecified, loopback, and IPv4-compatible ones (RFC 4291, 2.5.5.1: deprecated)
         "fe80::/10",
         "ff00::/8",
     )
 )
 _SITE: tuple[_Network, ...] = tuple(
     ipaddress.ip_network(n)
-    for n in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "fc00::/7", "fec0::/10")
+    for n in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.168.0.0/16",
+        "64:ff9b:1::/48",  # NAT64 of the site's own (RFC 8215), its addresses at a place that only it knows
+        "fc00::/7",
+        "fec0::/10",
+    )
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")

@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import time
@@ -24,6 +25,7 @@ RESOLVED_FRESH_S = 60.0
 ADDRESS_BAD_S = 300.0
 ADDRESSES_MAX = 8
 IDLE_CONNECTIONS_MAX = 32
+REDIRECT_BODY_BYTES_MAX = 65_536
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +56,7 @@ class _Redirected(Sink):
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
+        self._left = REDIRECT_BODY_BYTES_MAX
         self.location: str | None = None
         self.is_redirect = False
 
@@ -67,6 +70,10 @@ class _Redirected(Sink):
     def data(self, data: memoryview) -> None:
         if not self.is_redirect:
             self._sink.data(data)
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            raise FetchError(Failure.OVERSIZED, f"a redirect with more than {REDIRECT_BODY_BYTES_MAX:,} bytes of body")
 
 
 class Client:
@@ -74,10 +81,11 @@ class Client:
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
-        self._hosts: dict[tuple[str, str, int], _Host] = {}
+        self._hosts: dict[Endpoint, _Host] = {}
         self._watches: set[_Watch] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
+        self._closed = False
 
     async def get(self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink) -> None:
         """GET a target; the answer goes to the sink. Raises FetchError (or what the sink raised)."""
@@ -95,7 +103,8 @@ class Client:
         return await self._first_to_connect(endpoint, host, await self._resolve(endpoint, host))
 
     def close(self) -> None:
-        """End all connections, idle ones too."""
+        """End all connections, idle ones too, and make no new ones."""
+        self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
         for watch in list(self._watches):
@@ -114,7 +123,7 @@ class Client:
                     return await self._exchange(connection, request, sink)
                 except FetchError as error:
                     # A kept connection that the other side closed meanwhile says nothing about the source.
-                    if error.failure is not Failure.CUT or connection.received:
+                    if error.failure is not Failure.CUT or connection.received or self._closed:
                         raise
             connection = await self._connect(endpoint, host)
             return await self._exchange(connection, request, sink)
@@ -165,11 +174,11 @@ class Client:
     # Connections
 
     def _host(self, endpoint: Endpoint) -> _Host:
-        key = (endpoint.scheme, endpoint.host, endpoint.port)
-        host = self._hosts.get(key)
+        # By reach, too: a redirect must not find its way in by a connection that a private source keeps (threat 24).
+        host = self._hosts.get(endpoint)
         if host is None:
             slots = asyncio.Semaphore(self._settings.connections_per_source_max)
-            host = self._hosts[key] = _Host(slots)
+            host = self._hosts[endpoint] = _Host(slots)
         return host
 
     @staticmethod
@@ -181,6 +190,8 @@ class Client:
         return None
 
     async def _connect(self, endpoint: Endpoint, host: _Host) -> Connection:
+        if self._closed:
+            raise FetchError(Failure.UNREACHABLE, "this gateway is stopping")
         addresses = await self._resolve(endpoint, host)
         sock = await self._first_to_connect(endpoint, host, addresses)
 
@@ -247,11 +258,11 @@ class Client:
                     pending.add(asyncio.ensure_future(self._dial(waiting.pop(0), endpoint, host)))
                 stagger = self._settings.connect_stagger_s if waiting else None
                 done, pending = await asyncio.wait(pending, timeout=stagger, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    error = task.exception()
-                    if error is None:
-                        return task.result()
-                    errors.append(str(error))
+                connected = [task for task in done if task.exception() is None]
+                errors += [str(task.exception()) for task in done if task not in connected]
+                if connected:
+                    pending |= set(connected[1:])
+                    return connected[0].result()
         finally:
             for task in pending:
                 task.add_done_callback(_drop)
@@ -273,7 +284,9 @@ class Client:
                 why = (
                     f"no connection within {self._settings.connect_timeout_s:g} s"
                     if isinstance(error, TimeoutError)
-                    else error.strerror
+                    else os.strerror(error.errno)
+                    if error.errno
+                    else str(error)
                 )
                 raise OSError(f"{address}: {why}") from None
             raise

@@ -111,8 +111,10 @@ class Connection(asyncio.BufferedProtocol):
             self._take(self._buffer[:nbytes])
         except (FetchError, OSError) as error:
             self.fail(error)
-        except httptools.HttpParserError as error:
-            self.fail(FetchError(Failure.MALFORMED, f"not HTTP: {error}"))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raised = error.__context__  # by the sink, where it was called from within the parser
+            told = isinstance(error, httptools.HttpParserCallbackError) and isinstance(raised, (FetchError, OSError))
+            self.fail(raised if told and raised else FetchError(Failure.MALFORMED, f"not HTTP: {error}"))
 
     def eof_received(self) -> None:
         if self._state is _State.UNTIL_CLOSE:
@@ -159,9 +161,9 @@ class Connection(asyncio.BufferedProtocol):
     def _take_head(self, data: bytes) -> None:
         head = self._head + data if self._head else data
         end = head.find(b"\r\n\r\n")
+        if max(end, len(head) if end < 0 else 0) > self._head_bytes_max:
+            raise FetchError(Failure.OVERSIZED, "the answer's head is too long")
         if end < 0:
-            if len(head) > self._head_bytes_max:
-                raise FetchError(Failure.OVERSIZED, "the answer's head is too long")
             self._head = head
             return
         self._head = b""
@@ -194,6 +196,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _parse(self, head: bytes) -> tuple[Head, bool, bool]:
         """Status, headers, whether the connection is kept, whether the body is chunked."""
+        if not head.startswith(b"HTTP/1."):  # llhttp would skip line ends before it, and make status 0 of nothing
+            raise FetchError(Failure.MALFORMED, "not HTTP/1")
         self._headers: dict[str, str] = {}
         self._parser = httptools.HttpResponseParser(self)
         self._parser.feed_data(head)
