@@ -15,8 +15,11 @@ _CHANGING = (
     "Components-",
     "Commands-",
     "Release",
+    "InRelease",
     "icons-",
     "Index",
+    "MD5SUMS",  # of the installer's images, which some Releases list
+    "SHA256SUMS",
 )
 
 
