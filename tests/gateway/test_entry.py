@@ -12,6 +12,8 @@ from tidegate.gateway.answer import Form
 from tidegate.gateway.entry import BODY_KEPT_BYTES_MAX, Entry, Shelf, form_of
 
 DATE = b"Sun, 22 Nov 2026 12:00:00 GMT"
+LINE = b"GET /debian/x HTTP/1.1"
+REQUEST = LINE + b"\r\nHost: archive.example\r\n\r\n"
 LATER = b"Sun, 22 Nov 2026 12:00:01 GMT"
 
 
@@ -105,32 +107,38 @@ def test_what_was_used_since_stays_and_the_rest_goes() -> None:
     assert shelf.entry(form(3)) is None
 
 
-def test_target_is_answered_until_it_may_mean_something_else() -> None:
+def test_request_is_answered_until_it_may_mean_something_else() -> None:
     shelf = Shelf(entries_max=3, body_bytes_max=0)
     entry = put(shelf, 1)
-    shelf.remember(b"/debian/x", entry)
-    assert shelf.by_target[b"/debian/x"] is entry
-    shelf.forget_targets()
-    assert not shelf.by_target
+    shelf.remember(REQUEST, entry, LINE)
+    assert shelf.by_request[REQUEST] == (entry, LINE)
+    shelf.forget_requests()
+    assert not shelf.by_request
     assert shelf.entry(form(1)) is entry
 
 
-def test_evicted_entry_takes_its_targets_along() -> None:
+def test_request_longer_than_any_honest_one_is_not_kept_in_memory() -> None:
+    shelf = Shelf(entries_max=3, body_bytes_max=0)
+    shelf.remember(b"x" * (module.REQUEST_KEPT_BYTES_MAX + 1), put(shelf, 1), LINE)
+    assert not shelf.by_request
+
+
+def test_evicted_entry_takes_its_requests_along() -> None:
     shelf = Shelf(entries_max=1, body_bytes_max=0)
     entry = put(shelf, 1)
-    shelf.remember(b"/a", entry)
-    shelf.remember(b"/b", entry)
+    shelf.remember(b"a", entry, LINE)
+    shelf.remember(b"b", entry, LINE)
     put(shelf, 2)
-    assert not shelf.by_target
+    assert not shelf.by_request
 
 
 def test_forgotten_entry_is_gone_under_every_name() -> None:
     shelf = Shelf(entries_max=2, body_bytes_max=100)
     entry = put(shelf, 1)
-    shelf.remember(b"/a", entry)
+    shelf.remember(b"a", entry, LINE)
     shelf.forget(entry)
     assert shelf.entry(form(1)) is None
-    assert not shelf.by_target
+    assert not shelf.by_request
     shelf.forget(entry)
     assert put(shelf, 2, b"x" * 100).body, "what is forgotten twice is given back once"
     assert not put(shelf, 3, b"x").body
@@ -161,13 +169,13 @@ def test_shelf_keeps_its_bounds_whatever_happens(
         size = number * 5
         entry = shelf.entry(form(number, size)) or shelf.put(blob(b"x" * size), form(number, size))
         if action == "remember":
-            shelf.remember(b"/%d" % name, entry)
+            shelf.remember(b"%d" % name, entry, LINE)
         elif action == "forget":
             shelf.forget(entry)
         elif action == "change":
-            shelf.forget_targets()
+            shelf.forget_requests()
         shelved = set(shelf._by_form.values())
         assert len(shelved) <= entries_max
-        assert len(shelf.by_target) <= 2 * entries_max
-        assert set(shelf.by_target.values()) <= shelved
+        assert len(shelf.by_request) <= 2 * entries_max
+        assert {entry for entry, _ in shelf.by_request.values()} <= shelved
         assert sum(one.size for one in shelved if one.body) == shelf._body_bytes <= body_bytes_max

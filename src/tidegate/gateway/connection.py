@@ -197,10 +197,13 @@ class Connection:
             data, self.pending = self.pending + data, b""
         else:
             self.since = gateway.now
+        whole = data
         known = gateway.shelf.by_request.get
         while data:
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
+                if data is not whole:
+                    self.since = gateway.now  # behind answered ones another head begins
                 return self._keep_partial(data)
             if end == len(data):
                 request, data = data, b""

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from tidegate.gateway.answer import Form, content_type, http_date
 
 BODY_KEPT_BYTES_MAX = 16_384
+REQUEST_KEPT_BYTES_MAX = 1_024
 SLOW_CLOSE_BYTES = 64 << 20
 
 
@@ -102,7 +103,12 @@ class Shelf:
         return entry
 
     def remember(self, request: bytes, entry: Entry, line: bytes) -> None:
-        """Answer this very request, byte for byte, with this entry, until `forget_requests` or eviction."""
+        """Answer this very request, byte for byte, with this entry, until `forget_requests` or eviction.
+
+        One longer than REQUEST_KEPT_BYTES_MAX is not remembered: no apt writes such, and they would fill the memory.
+        """
+        if len(request) > REQUEST_KEPT_BYTES_MAX:
+            return
         while len(self.by_request) >= 2 * self._entries_max:
             del self.by_request[next(iter(self.by_request))]
         self.by_request[request] = (entry, line)

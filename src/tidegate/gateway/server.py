@@ -145,8 +145,12 @@ class Gateway:
                 sock, address = self._listener.accept()
             except BlockingIOError:
                 return
+            except ConnectionError:
+                continue  # this client gave up
             except OSError:
-                return  # the client gave up, or descriptors ran out (threat 43); the backlog keeps the others
+                # Descriptors ran out (threat 43). The backlog keeps the others till the next tick: no use in spinning.
+                self._epoll.modify(self._listener.fileno(), 0)
+                return
             self._add(sock, str(address[0]), b"")
 
     def _add(self, sock: socket.socket, peer: str, received: bytes) -> None:
@@ -200,21 +204,26 @@ class Gateway:
             self._generation = generation
             self.changed()
         self._end_overdue()
+        if self._listening and len(self._connections) < self.settings.connections_max:
+            self._epoll.modify(self._listener.fileno(), select.EPOLLIN)
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _end_overdue(self) -> None:
         now, settings = self.now, self.settings
+        shortest = min(settings.header_timeout_s, settings.idle_timeout_s, settings.write_timeout_s)
         for connection in list(self._connections.values()):
             silent = now - connection.since
-            if silent <= settings.header_timeout_s:
+            if silent <= shortest:
                 continue
             match connection.phase:
-                case Phase.READING if connection.pending or silent > settings.idle_timeout_s:
-                    connection.drop()
-                case Phase.SENDING if silent > settings.write_timeout_s:
-                    connection.drop()
+                case Phase.READING:
+                    limit = settings.header_timeout_s if connection.pending else settings.idle_timeout_s
+                case Phase.SENDING:
+                    limit = settings.write_timeout_s
                 case _:
-                    pass  # who waits has a time limit of its own
+                    continue  # who waits has a time limit of its own
+            if silent > limit:
+                connection.drop()
 
     # Requests
 

@@ -1,0 +1,260 @@
+"""What one client may take: time, connections, descriptors, memory (threats 19, 34 and 43)."""
+
+import contextlib
+import os
+import resource
+import socket
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.conftest import HELLO, HUGE, LARGE, World
+from tests.gateway.wire import CutShortError, Wire, close_all, request, wait_until
+
+HEADER_S, IDLE_S, WRITE_S = 3.0, 2.0, 2.0
+TICK_S = 1.0  # deadlines are looked at so often: each may come so much sooner or later
+CONNECTIONS_MAX = 64
+GATEWAY_SETTINGS = f"""\
+[gateway]
+header_timeout_s = {HEADER_S}
+idle_timeout_s = {IDLE_S}
+write_timeout_s = {WRITE_S}
+connections_max = {CONNECTIONS_MAX}
+connections_per_client_max = {CONNECTIONS_MAX - 4}
+open_files_max = 16
+"""
+SLACK_S = 2.0  # a busy machine's
+
+
+@pytest.fixture(autouse=True)
+def _unharmed(world: World) -> Iterator[None]:
+    """Whatever a test does, the next client gets its bytes, and nothing is left of the one before."""
+    assert world.get(HELLO).body == world.body(HELLO)
+    yield
+    wait_until(lambda: open_connections(world) == 0)
+
+
+def open_connections(world: World) -> int:
+    return int(world.gateway.status()["traffic"]["connections"])
+
+
+def open_files(pid: int) -> int:
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+# Deadlines
+
+
+@pytest.mark.slow
+def test_head_that_trickles_in_ends_at_its_deadline(world: World) -> None:
+    with world.wire() as wire:
+        begun = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            for byte in request(f"/debian/{HELLO}") * 2:
+                wire.send(bytes([byte]))
+                if wire.is_ended() or time.monotonic() - begun > HEADER_S + TICK_S + SLACK_S:
+                    break
+                time.sleep(0.1)  # the attack itself: slower than the deadline, faster than any silence
+        took = time.monotonic() - begun
+    assert HEADER_S - TICK_S <= took < HEADER_S + TICK_S + SLACK_S
+
+
+@pytest.mark.slow
+def test_connection_that_asks_nothing_ends_at_the_idle_deadline(world: World) -> None:
+    begun = time.monotonic()
+    with world.wire() as silent, world.wire() as kept:
+        assert kept.ask(f"/debian/{HELLO}").status == 200
+        assert silent.rest() == kept.rest() == b""
+    assert IDLE_S - TICK_S <= time.monotonic() - begun < IDLE_S + 2 * TICK_S + SLACK_S
+
+
+@pytest.mark.slow
+def test_idle_deadline_counts_from_the_last_answer(world: World) -> None:
+    begun = time.monotonic()
+    with world.wire() as wire:
+        while time.monotonic() - begun < IDLE_S + 2 * TICK_S:
+            assert wire.ask(f"/debian/{HELLO}").status == 200
+            time.sleep(IDLE_S / 4)  # a client that is slow, not idle
+        assert not wire.is_ended()
+
+
+@pytest.mark.slow
+def test_client_that_takes_no_byte_ends_at_the_write_deadline(world: World) -> None:
+    world.get(HUGE)
+    with world.wire(receive_buffer_bytes=4096) as wire:
+        wire.send(request(f"/debian/{HUGE}"))
+        begun = time.monotonic()
+        wait_until(lambda: open_connections(world) == 0, within_s=WRITE_S + 2 * TICK_S + SLACK_S)
+        assert time.monotonic() - begun >= WRITE_S - TICK_S
+        with pytest.raises(CutShortError):
+            wire.read()
+
+
+@pytest.mark.slow
+def test_client_that_takes_its_bytes_slowly_is_served_to_the_end(world: World) -> None:
+    begun = time.monotonic()
+    with world.wire(receive_buffer_bytes=65_536) as wire:
+        wire.send(request(f"/debian/{HUGE}"))
+        _, _, headers = wire.read_head()
+        size, pieces = int(headers["content-length"]), []
+        while size:
+            pieces.append(wire.take(min(size, 4 << 20)))
+            size -= len(pieces[-1])
+            time.sleep(0.4)  # slower than the write deadline in all, never within
+        body = b"".join(pieces)
+    assert time.monotonic() - begun > WRITE_S + TICK_S
+    world.oracle.check(HUGE, body)
+
+
+@pytest.mark.slow
+def test_stream_of_requests_without_a_pause_is_no_slow_head(world: World) -> None:
+    one = request(f"/debian/{HELLO}")
+    begun = time.monotonic()
+    with world.wire() as wire:
+        wire.send(one[:10])
+        while time.monotonic() - begun < HEADER_S + 2 * TICK_S:
+            wire.send(one[10:] + one[:10])  # each piece ends within the next head
+            assert wire.read().status == 200
+            time.sleep(0.02)
+
+
+# Connections
+
+
+def test_connections_of_one_client_beyond_its_share_are_closed_and_the_others_stay(world: World) -> None:
+    share = CONNECTIONS_MAX - 4
+    wires = [world.wire() for _ in range(share)]
+    try:
+        assert wires[-1].ask(f"/debian/{HELLO}").status == 200
+        with world.wire() as beyond:
+            assert beyond.rest() == b""
+        wires.pop().close()
+        wait_until(lambda: open_connections(world) == share - 1)
+        with world.wire() as wire:
+            assert wire.ask(f"/debian/{HELLO}").status == 200
+        assert wires[0].ask(f"/debian/{HELLO}").status == 200
+    finally:
+        close_all(wires)
+
+
+def test_client_beyond_all_connections_waits_and_is_served_when_there_is_room(world: World) -> None:
+    wires: list[Wire] = []
+    try:
+        for number in range(CONNECTIONS_MAX):  # from several addresses of this machine, each below its share
+            wire = Wire.__new__(Wire)
+            wire.socket, wire.buffer = socket.socket(), b""
+            wire.socket.settimeout(15)
+            wire.socket.bind((f"127.0.0.{2 + number % 4}", 0))
+            wire.socket.connect(("127.0.0.1", world.gateway.port))
+            wires.append(wire)
+        wait_until(lambda: open_connections(world) == CONNECTIONS_MAX)
+        with world.wire() as waiting:
+            waiting.send(request(f"/debian/{HELLO}"))
+            assert open_connections(world) == CONNECTIONS_MAX
+            assert waiting.socket.getpeername()
+            wires.pop().close()
+            assert waiting.read().body == world.body(HELLO)
+    finally:
+        close_all(wires)
+
+
+def test_gateway_out_of_descriptors_serves_whom_it_has_and_does_not_spin(world: World) -> None:
+    pid = world.gateway.pid
+    with world.wire() as kept:
+        assert kept.ask(f"/debian/{HELLO}").status == 200
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = open_files(pid)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, before[1]))
+        try:
+            with world.wire() as waiting:
+                waiting.send(request(f"/debian/{HELLO}"))
+                begun, spent = time.monotonic(), cpu_seconds(pid)
+                while time.monotonic() - begun < 1.5:
+                    assert kept.ask(f"/debian/{HELLO}").status == 200
+                    time.sleep(0.05)
+                assert cpu_seconds(pid) - spent < 0.75
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+                assert waiting.read().body == world.body(HELLO)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_no_more_blobs_stay_open_than_is_set(world: World) -> None:
+    paths = [f"pool/main/c/cold{number}/cold{number}_1.0_amd64.deb" for number in range(20)]
+    before = open_files(world.gateway.pid)
+    for path in [*paths, *paths]:
+        assert world.get(path).body == world.body(path)
+    assert open_files(world.gateway.pid) <= before + 16 + 4
+
+
+def test_client_that_leaves_in_mid_body_leaves_nothing_behind(world: World) -> None:
+    world.get(LARGE)
+    before = open_files(world.gateway.pid)
+    for _ in range(30):
+        with world.wire(receive_buffer_bytes=4096) as wire:
+            wire.send(request(f"/debian/{LARGE}"))
+            wire.take(1000)
+    wait_until(lambda: open_connections(world) == 0)
+    wait_until(lambda: open_files(world.gateway.pid) <= before)
+
+
+# A crowd
+
+
+@pytest.mark.slow
+def test_five_thousand_idle_connections_do_not_hurt_a_fast_one(world: World) -> None:
+    crowd_size = 5_000
+    _room_for(2 * crowd_size)
+    idle = "[gateway]\nidle_timeout_s = 120.0\nheader_timeout_s = 120.0\n"
+    quiet_settings = world.gateway.config.read_text()
+    world.gateway.config.write_text(idle + quiet_settings.partition("\n\n")[2])
+    world.gateway.restart()
+    crowd: list[Wire] = []
+    try:
+        memory = _memory_bytes(world.gateway.pid)
+        quiet = _latencies(world)
+        crowd.extend(world.wire() for _ in range(crowd_size))
+        for wire in crowd[::10]:
+            wire.send(request(f"/debian/{HELLO}")[:30])
+        wait_until(lambda: open_connections(world) >= crowd_size)
+        crowded = _latencies(world)
+        assert _p(crowded, 99) < max(2 * _p(quiet, 99), 0.005)
+        assert _memory_bytes(world.gateway.pid) - memory < crowd_size * 8_192
+    finally:
+        close_all(crowd)
+        world.gateway.config.write_text(quiet_settings)
+        world.gateway.restart()
+
+
+def _latencies(world: World, count: int = 1000) -> list[float]:
+    taken = []
+    with world.wire() as wire:
+        for _ in range(count):
+            begun = time.perf_counter()
+            assert wire.ask(f"/debian/{HELLO}").status == 200
+            taken.append(time.perf_counter() - begun)
+    return taken
+
+
+def _p(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100)[percent - 1]
+
+
+def _memory_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _room_for(descriptors: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < descriptors:
+        pytest.fail(f"this machine allows {hard} descriptors, the test needs {descriptors}")
+    if soft < descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
