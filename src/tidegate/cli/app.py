@@ -5,6 +5,7 @@ import typer
 from tidegate.cli import config
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
+from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
 from tidegate.cli.refresh import refresh
 from tidegate.cli.render import JsonOption
@@ -42,6 +43,7 @@ app.command()(sources)
 app.command()(refresh)
 app.command()(client_config)
 app.command()(doctor)
+app.command()(import_acng)
 app.add_typer(config.app, name="config")
 app.command()(verify)
 app.command()(version)
