@@ -127,7 +127,7 @@ class _Takeover:
             self._flush()
         finally:
             for one in self.pending.values():
-                self.store.blobs.discard(one.verified.draft)
+                self._drop(one.verified.draft)
         return self._reported()
 
     def _reported(self) -> ImportReport:
@@ -219,9 +219,13 @@ class _Takeover:
             _give_to_owner(draft.fd, self.store.layout.cache)
             return verify(draft, digest=listed.digest, size=listed.size)
         except BaseException:
-            self.store.blobs.discard(draft)
-            draft.close()
+            self._drop(draft)
             raise
+
+    def _drop(self, draft: Draft) -> None:
+        with contextlib.suppress(FileNotFoundError):  # emptied by a gateway that started
+            self.store.blobs.discard(draft)
+        draft.close()
 
     def _flush(self) -> None:
         batch = list(self.pending.values())
@@ -230,7 +234,7 @@ class _Takeover:
         except FileNotFoundError:  # a gateway started meanwhile and emptied `tmp`: once more
             self.store.blobs.keep([self._copied_again(one) for one in batch if not self._is_held(one.listed)])
         for one in batch:
-            one.verified.draft.close()
+            self._drop(one.verified.draft)
         self.pending.clear()
 
     def _copied_again(self, one: _Pending) -> Verified:
