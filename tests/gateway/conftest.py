@@ -1,12 +1,13 @@
 """One gateway for each module that talks to a real process over real sockets."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.gateway.wire import Reply, Wire
+from tests.gateway.wire import CutShortError, Reply, Wire, request
 from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.oracle import Oracle
 from tests.simulator.archive import SimulatedArchive
@@ -24,10 +25,11 @@ HUGE = "pool/main/h/huge/huge_1.0_amd64.deb"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A vendor, a source that carries what it publishes, and a gateway that asks this source."""
+    """A vendor, two sources that carry what it publishes, and a gateway that asks the first, then the second."""
 
     archive: SimulatedArchive
     server: SourceServer
+    second: SourceServer
     gateway: GatewayProcess
     oracle: Oracle
 
@@ -62,23 +64,56 @@ def make_archive(root: Path, keys: Keys) -> SimulatedArchive:
     return archive
 
 
-@pytest.fixture(scope="module")
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[World]:
-    """Started and ready. The module's GATEWAY_SETTINGS is further TOML, its GATEWAY_ARGUMENTS go to the command."""
-    root = tmp_path_factory.mktemp("world")
-    archive = make_archive(root / "archive", keys)
-    with SourceServer(archive.public, prefix="/debian") as server:
-        served = ServedArchive("debian", (server.url,), keys.keyring, aliases=("http://archive.example/debian",))
-        gateway = GatewayProcess(
-            root / "gateway",
-            (served,),
-            settings=getattr(request.module, "GATEWAY_SETTINGS", ""),
-            arguments=getattr(request.module, "GATEWAY_ARGUMENTS", ()),
-        )
+@contextlib.contextmanager
+def serving(
+    root: Path, archive: SimulatedArchive, *, settings: str = "", arguments: Sequence[str] = ()
+) -> Iterator[World]:
+    """A gateway, started and ready, before two sources of the archive."""
+    keyring = archive.keys.keyring
+    with (
+        SourceServer(archive.public, prefix="/debian") as server,
+        SourceServer(archive.public, prefix="/debian") as second,
+    ):
+        alias = "http://archive.example/debian"
+        served = ServedArchive("debian", (server.url, second.url), keyring, aliases=(alias,))
+        gateway = GatewayProcess(root / "gateway", (served,), settings=settings, arguments=arguments)
         gateway.start()
         try:
-            yield World(archive, server, gateway, Oracle(keys.keyring, archive.public))
+            yield World(archive, server, second, gateway, Oracle(keyring, archive.public))
             assert gateway.running, gateway.log
         finally:
             gateway.kill9()
         assert "Traceback" not in gateway.log, gateway.log
+
+
+@pytest.fixture(scope="module")
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[World]:
+    """One for the module, whose GATEWAY_SETTINGS is further TOML."""
+    root = tmp_path_factory.mktemp("world")
+    settings = getattr(request.module, "GATEWAY_SETTINGS", "")
+    with serving(root, make_archive(root / "archive", keys), settings=settings) as world:
+        yield world
+
+
+def crowd_asking(world: World, path: str, count: int) -> list[Wire]:
+    """So many clients that have asked for one path."""
+    wires = [world.wire() for _ in range(count)]
+    for wire in wires:
+        wire.send(request(f"/debian/{path}"))
+    return wires
+
+
+def read_all(wires: list[Wire]) -> list[Reply | None]:
+    """What each got: None where the connection was cut."""
+    replies: list[Reply | None] = []
+    for wire in wires:
+        try:
+            replies.append(wire.read())
+        except CutShortError:
+            replies.append(None)
+    return replies
+
+
+def asked(world: World, path: str) -> int:
+    """How often a source was asked for a path."""
+    return len(world.server.asked(path)) + len(world.second.asked(path))

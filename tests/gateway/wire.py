@@ -102,8 +102,8 @@ class Wire:
 
     def take(self, count: int) -> bytes:
         """So many bytes. Raises CutShortError."""
-        pieces = [self.buffer]
-        have = len(self.buffer)
+        pieces, self.buffer = [self.buffer], b""
+        have = len(pieces[0])
         while have < count:
             try:
                 piece = self.socket.recv(RECEIVE_BYTES)

@@ -145,6 +145,8 @@ class Answering:
             return self._siblings.hand_over(owner, connection, connection.again())
         form = form_of(listed.path, listed.digest, listed.size, found.date)
         flight = await self._flight(connection, place, found)
+        if flight is None:
+            return await self._fetch(connection, place, found, limit)
         while not (flight.complete or flight.failed) and (
             listed.size <= ANSWER_WHOLE_BYTES or not flight.available or connection.starts_at(form) >= flight.available
         ):
@@ -157,8 +159,11 @@ class Answering:
         how = "wait" if flight.complete else "stream"
         return self._done(connection, connection.follow(flight, form, f"{how}; from={flight.source}"))
 
-    async def _flight(self, connection: Connection, place: Place, found: Found) -> Flight:
-        """Join the flight, or begin it once this client has fewer than its share under way (threats 33 and 34)."""
+    async def _flight(self, connection: Connection, place: Place, found: Found) -> Flight | None:
+        """Join the flight, or begin it once this client has fewer than its share under way (threats 33 and 34).
+
+        None when it had to wait for that and the flight of another client has landed meanwhile.
+        """
         fetching, wanted = self._rooms.fetching, Wanted(found.listed.digest, found.listed.size)
         sources = self._rooms.archives[place.archive].sources
         under_way = fetching.under_way(wanted.digest)
@@ -166,9 +171,14 @@ class Answering:
             return under_way
         slot = self._slots.setdefault(connection.peer, asyncio.Semaphore(self._settings.flights_per_client_max))
         await slot.acquire()
+        under_way = fetching.under_way(wanted.digest)
+        if under_way is not None or self._rooms.blobs.size(wanted.digest) == wanted.size:
+            self._give_back(connection.peer, slot)
+            return under_way
         flight = fetching.fetch(wanted, sources, found.names)
         assert flight.task is not None
-        flight.task.add_done_callback(lambda _: self._give_back(connection.peer, slot))
+        peer = connection.peer
+        flight.task.add_done_callback(lambda _: self._give_back(peer, slot))
         return flight
 
     def _give_back(self, peer: str, slot: asyncio.Semaphore) -> None:
