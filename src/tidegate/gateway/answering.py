@@ -13,7 +13,7 @@ from tidegate.gateway.connection import Connection, Phase
 from tidegate.gateway.entry import Entry, Shelf, form_of
 from tidegate.gateway.refusal import Asked, answer_for
 from tidegate.gateway.request import user_agent
-from tidegate.gateway.resolve import Absent, Found, Needs, Resolver, Step, Unlisted
+from tidegate.gateway.resolve import Absent, Found, Needs, Resolution, Resolver, Step, Unlisted
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.steps import Steps
@@ -67,7 +67,7 @@ class Answering:
                     self._shelf.remember(connection.request, entry, connection.line)
                 return connection.give(entry, _how("hit", resolution.snapshot, resolution.asked))
         connection.wait()
-        task = asyncio.get_running_loop().create_task(self._later(connection, place))
+        task = asyncio.get_running_loop().create_task(self._later(connection, place, resolution))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return False
@@ -88,19 +88,19 @@ class Answering:
             return None
         return self._shelf.put(fd, form)
 
-    async def _later(self, connection: Connection, place: Place) -> None:
+    async def _later(self, connection: Connection, place: Place, resolution: Resolution) -> None:
         asked = Asked.OTHER
         tried: list[Needs] = []
         try:
             async with asyncio.timeout(self._settings.wait_max_s) as limit:
                 while connection.phase is Phase.WAITING:
-                    resolution = self._rooms.resolver.resolve(place, tried)
                     match resolution:
                         case Needs():
                             asked = resolution.asked
                             if not await self._step(connection, place, resolution):
                                 return None
                             tried.append(resolution)
+                            resolution = self._rooms.resolver.resolve(place, tried)
                         case Absent(why, asked, proven):
                             return self._refuse(connection, asked, why, temporary=False, proven_absent=proven)
                         case Unlisted(why):
@@ -176,9 +176,8 @@ class Answering:
             self._give_back(connection.peer, slot)
             return under_way
         flight = fetching.fetch(wanted, sources, found.names)
-        assert flight.task is not None
         peer = connection.peer
-        flight.task.add_done_callback(lambda _: self._give_back(peer, slot))
+        flight.settled.add_done_callback(lambda _: self._give_back(peer, slot))
         return flight
 
     def _give_back(self, peer: str, slot: asyncio.Semaphore) -> None:

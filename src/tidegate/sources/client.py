@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from tidegate import __version__
 from tidegate.sources.address import forbidden
-from tidegate.sources.archive import Endpoint
+from tidegate.sources.archive import Endpoint, is_literal
 from tidegate.sources.connection import Connection, Head, Sink
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.redirect import STATUSES, next_hop
@@ -238,6 +238,8 @@ class Client:
         return tuple(sorted(allowed, key=lambda address: host.bad_until.get(address, 0.0) > now))
 
     async def _look_up(self, endpoint: Endpoint, known: tuple[str, ...]) -> tuple[str, ...]:
+        if is_literal(endpoint.host):
+            return (endpoint.host,)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):

@@ -27,6 +27,7 @@ from tidegate.store.settings import StoreSettings
 
 PASSING_BYTES_MAX = 256 << 20
 """An unlisted file's size at most: Debian's netboot images have 40 to 110 MB."""
+ROOM_KNOWN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Fetching:
         self._flights: dict[bytes, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_memory_bytes = 0
+        self._room_known_until = 0.0
+        self._room_bytes = 0
         self.started = 0
         self.landed: list[Callable[[Flight], None]] = []
         """Called with each flight that ended."""
@@ -121,9 +124,9 @@ class Fetching:
         spool = Spool(self._begin, self._rescue, self._blobs.discard, self._committer.keep)
         flight = self._flights[wanted.digest] = Flight(wanted, planned, self.client, spool, self.health)
         self.started += 1
-        task = flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
+        task = flight.task = asyncio.get_running_loop().create_task(flight.run())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._land, flight))
         return flight
 
     async def hold(self, wanted: Wanted, sources: Sequence[Source], paths: Sequence[str]) -> Flight:
@@ -133,13 +136,12 @@ class Fetching:
         await asyncio.wait({flight.task})
         return flight
 
-    async def _fly(self, flight: Flight) -> None:
-        try:
-            await flight.run()
-        finally:
-            del self._flights[flight.wanted.digest]
-            for tell in self.landed:
-                tell(flight)
+    def _land(self, flight: Flight, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        flight.abandon()  # a task that was cancelled before its first step has said nothing
+        del self._flights[flight.wanted.digest]
+        for tell in self.landed:
+            tell(flight)
 
     def pass_through(self, sources: Sequence[Source], path: str) -> Passing:
         """Begin to fetch an unlisted file for one client. Raises OSError when there is no room at all."""
@@ -167,14 +169,22 @@ class Fetching:
     # Drafts
 
     def _begin(self, size: int) -> Draft:
-        if self._blobs.free_bytes() - size < self._store.free_bytes_min:
-            return self._in_memory(size)
+        if not self._has_room(size):
+            return self._spooled(size)
         try:
             return self._blobs.draft()
         except OSError:
-            return self._in_memory(size)
+            return self._spooled(size)
 
-    def _in_memory(self, size: int) -> Draft:
+    def _has_room(self, size: int) -> bool:
+        now = time.monotonic()
+        if now >= self._room_known_until:
+            self._room_known_until = now + ROOM_KNOWN_S
+            self._room_bytes = self._blobs.free_bytes() - self._store.free_bytes_min
+        return size <= self._room_bytes
+
+    def _spooled(self, size: int) -> Draft:
+        """A draft for bytes that cannot be kept: the disk is full, clients are served all the same (threat 37)."""
         if self._in_memory_bytes + size > self._store.memory_spool_bytes_max:
             raise OSError(errno.ENOSPC, "the disk is full, and so is the memory set aside for that")
         draft = memory_draft()
@@ -186,7 +196,7 @@ class Fetching:
         self._in_memory_bytes -= size
 
     def _rescue(self, draft: Draft, size: int) -> Draft:
-        rescued = self._in_memory(size)
+        rescued = self._spooled(size)
         while piece := os.pread(draft.fd, min(CHUNK_BYTES, draft.size - rescued.size), rescued.size):
             rescued.write(piece)
         return rescued

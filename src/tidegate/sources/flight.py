@@ -113,16 +113,18 @@ class Flight:
     spool: Spool
     health: Health
     stage: Stage = Stage.FETCHING
-    draft: Draft = field(init=False)
+    draft: Draft = field(init=False, repr=False)
     source: str = ""
     """The source asked last: where the object's last byte came from, once it is verified."""
     failures: list[Excluded] = field(default_factory=list)
     violations: list[Excluded] = field(default_factory=list)
     fetched_bytes: int = 0
+    settled: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    """Done as soon as it is verified or has failed; being held comes later."""
     _contributors: set[str] = field(default_factory=set)
     _whole_only: bool = False
     _begun: bool = False
-    _hashing: _Hashing = field(init=False)
+    _hashing: _Hashing = field(init=False, repr=False)
     _verified: Verified | None = None
     _watchers: list[Callable[[], None]] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
@@ -132,7 +134,9 @@ class Flight:
         """How many bytes from the start may be sent on: the last one waits for the digest."""
         if self.complete:
             return self.wanted.size
-        return min(self.draft.size, self.wanted.size - 1) if self._begun and self.stage is Stage.FETCHING else 0
+        if not self._begun or self.stage is not Stage.FETCHING:
+            return 0
+        return max(0, min(self.draft.size, self.wanted.size - 1))
 
     @property
     def complete(self) -> bool:
@@ -168,12 +172,17 @@ class Flight:
                 self._fail()
         except asyncio.CancelledError:
             await self._hashing.settle()
-            self._fail("tidegate", "was cancelled")
+            self.abandon()
             raise
         except Exception as error:
             # A defect of ours must not strand those who wait; it ends their wait, and the loop tells of it.
             self._fail("tidegate", f"{type(error).__name__}: {error}")
             raise
+
+    def abandon(self) -> None:
+        """Nothing more will come. What is verified already is on its way to the disk, and is kept."""
+        if not self.complete and not self.failed:
+            self._fail("tidegate", "was cancelled")
 
     async def _fetch(self) -> bool:
         """Candidate by candidate; those that failed in passing get another round."""
@@ -232,6 +241,7 @@ class Flight:
                 raise FetchError(Failure.CUT, f"the pieces do not fit together: {error}") from None
             raise FetchError(wrong(candidate), str(error)) from None
         self.stage = Stage.VERIFIED
+        self._settle()
         self._wake()
 
     async def _hold(self) -> None:
@@ -241,8 +251,11 @@ class Flight:
                 await self.spool.keep(self._verified)
             except OSError as error:
                 self.failures.append(Excluded("disk", str(error)))
+                self.spool.discard(self.draft)  # whoever follows reads on; its name would take room for nothing
             else:
                 self.stage = Stage.HELD
+        else:
+            self.failures.append(Excluded("disk", "is full: verified, and held in memory while it is asked for"))
         self._wake()
 
     def _begin(self) -> None:
@@ -269,9 +282,14 @@ class Flight:
         if source:
             self.failures.append(Excluded(source, reason))
         self.stage = Stage.FAILED
+        self._settle()
         self._wake()
         if self._begun:
             self.spool.discard(self.draft)
+
+    def _settle(self) -> None:
+        if not self.settled.done():
+            self.settled.set_result(None)
 
     def _wake(self) -> None:
         watchers, self._watchers = self._watchers, []
@@ -284,8 +302,9 @@ class Flight:
         try:
             self.draft.write(data)
         except OSError:
+            self.draft.size = before  # what was written of it is not hashed: as if it had not come
             rescued = self.spool.rescue(self.draft, self.wanted.size)
-            rescued.write(data[self.draft.size - before :])
+            rescued.write(data)
             self.spool.discard(self.draft)
             self.draft, self._hashing = rescued, _Hashing(rescued, self.wanted.size)
         else:

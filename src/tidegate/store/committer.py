@@ -7,11 +7,14 @@ the directory are on the disk. Only what is held is promised to be there after a
 import asyncio
 import queue
 import threading
+import time
 from dataclasses import dataclass
 
 from tidegate.store.blobs import BlobStore, Verified
 
 BATCH_MAX = 256
+LINGER_S = 0.25
+"""Behind a first draft, others are waited for so long: most of a commit's cost is shared by all in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Committer:
         closing = False
         while not closing:
             batch = [self._jobs.get()]
+            if batch[0] is not None:
+                time.sleep(LINGER_S)
             while len(batch) < BATCH_MAX and not self._jobs.empty():
                 batch.append(self._jobs.get())
             closing = None in batch

@@ -1,25 +1,34 @@
 """Blobs as files: `blobs/ab/cdef…`, written beside and renamed into place."""
 
+import ctypes
 import errno
 import itertools
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tidegate.store.blobs import Draft, Verified
 from tidegate.store.layout import Layout
 
+SYNC_ALL_FROM = 8
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW  # threat 40: a symlink in the store is not followed
 _IS_BLOB = re.compile(r"[0-9a-f]{64}").fullmatch
+
+
+def _syncfs(fd: int) -> None:
+    """syncfs(2), which the os module lacks: everything written to this file system is on the disk. Raises OSError."""
+    if _LIBC.syncfs(fd) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 class FileBlobs:
     """`BlobStore` over a directory. Safe for several processes: names are digests, and a rename is atomic."""
 
     def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._blobs = str(layout.blobs)
+        self._blobs, self._tmp = str(layout.blobs), str(layout.tmp)
         self._names = itertools.count()
 
     def _path(self, digest: bytes) -> str:
@@ -27,13 +36,27 @@ class FileBlobs:
         return f"{self._blobs}/{name[:2]}/{name[2:]}"
 
     def draft(self) -> Draft:
-        path = f"{self._layout.tmp}/{os.getpid()}.{next(self._names)}"
+        path = f"{self._tmp}/{os.getpid()}.{next(self._names)}"
         return Draft(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600), path)
 
     def keep(self, verified: list[Verified]) -> None:
-        """Data first, then the name, then the directory: a power cut shows a whole blob or none (threat 38)."""
+        """Data first, then the names, then their directories: a power cut shows a whole blob or none (threat 38).
+
+        From SYNC_ALL_FROM on, one syncfs(2) before and one after the renames stand for all the single fsyncs, at a
+        third of their cost.
+        """
+        if len(verified) >= SYNC_ALL_FROM:
+            self._sync_all()
+            self._name(verified)
+            self._sync_all()
+            return
         for one in verified:
             os.fdatasync(one.draft.fd)
+        for directory in self._name(verified):
+            self._on(directory, os.fsync)
+
+    def _name(self, verified: list[Verified]) -> set[str]:
+        """Give drafts their names; returns the directories that changed."""
         directories = set()
         for one in verified:
             if one.draft.path is None:
@@ -41,13 +64,19 @@ class FileBlobs:
             path = self._path(one.digest)
             os.rename(one.draft.path, path)
             one.draft.path = None
-            directories.add(path[:-63])
-        for directory in directories:
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            directories.add(path.rpartition("/")[0])
+        return directories
+
+    def _sync_all(self) -> None:
+        self._on(self._blobs, _syncfs)
+
+    @staticmethod
+    def _on(directory: str, sync: Callable[[int], None]) -> None:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
+        try:
+            sync(fd)
+        finally:
+            os.close(fd)
 
     def discard(self, draft: Draft) -> None:
         if draft.path is not None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,8 @@ from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
 from tidegate.store.sqlite import connect, transaction
 
 SHA512_BYTES = 64
+LOOK_AGAIN_S = 0.1
+"""Another process's adoption is seen after so long at most, our own at once: asking SQLite costs 20 us."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS snapshot (
   id INTEGER PRIMARY KEY, archive TEXT NOT NULL, suite TEXT NOT NULL, date INTEGER NOT NULL, valid_until INTEGER,
@@ -68,6 +71,8 @@ class SqliteCatalogue:
         self._write = connect(path, sync="NORMAL", schema=_SCHEMA)
         self._read = connect(path, sync="NORMAL", schema="")
         self._lock = threading.Lock()
+        self._generation = -1
+        self._look_again_at = 0.0
         self._listings: dict[str, tuple[int, ...]] = {}
         self._listings_of = -1
 
@@ -81,8 +86,11 @@ class SqliteCatalogue:
             yield write
 
     def generation(self) -> int:
-        version: int = self._read.execute("PRAGMA data_version").fetchone()[0]
-        return version
+        now = time.monotonic()
+        if now >= self._look_again_at:
+            self._look_again_at = now + LOOK_AGAIN_S
+            self._generation = self._read.execute("PRAGMA data_version").fetchone()[0]
+        return self._generation
 
     def adopt(self, adoption: Adoption) -> Snapshot:
         new = adoption.snapshot
