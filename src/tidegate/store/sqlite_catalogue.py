@@ -82,8 +82,11 @@ class SqliteCatalogue:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, transaction(self._write) as write:
-            yield write
+        with self._lock:
+            with transaction(self._write) as write:
+                yield write
+            self._look_again_at = 0.0
+        self._look_again_at = 0.0
 
     def generation(self) -> int:
         now = time.monotonic()
