@@ -45,16 +45,17 @@ class Document:
 
 
 class _Whole:
-    """A sink that keeps a bounded body in memory."""
+    """A sink that keeps a bounded body in memory. `expected` are the statuses that answer what was asked."""
 
-    def __init__(self, size_max: int) -> None:
+    def __init__(self, size_max: int, expected: frozenset[int]) -> None:
         self._size_max = size_max
+        self._expected = expected
         self.body = bytearray()
         self.status: Head | None = None
 
     def head(self, head: Head) -> None:
         self.status = head
-        if head.status not in (200, 304):
+        if head.status not in self._expected:
             raise FetchError(Failure.STATUS, f"answered {head.status}", head.status)
         if head.length is not None and head.length > self._size_max:
             raise FetchError(Failure.OVERSIZED, f"{head.length:,} bytes, at most {self._size_max:,} are taken")
@@ -93,7 +94,8 @@ class Fetching:
             headers["If-Modified-Since"] = last_modified
         if etag is not None:
             headers["If-None-Match"] = etag
-        whole = _Whole(size_max)
+        # Not modified since when? Only who said what it has can be told that.
+        whole = _Whole(size_max, frozenset({200, 304} if headers else {200}))
         try:
             await self.client.get(source.endpoint, source.target(path), headers, whole)
         except FetchError as error:
