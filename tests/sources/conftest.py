@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulator.server import SourceServer
 from tests.sources.running import run_on_uvloop
+from tidegate.store import committer
 
 ServerFactory = Callable[..., SourceServer]
 
@@ -16,6 +17,12 @@ ServerFactory = Callable[..., SourceServer]
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return run_on_uvloop(pyfuncitem)
+
+
+@pytest.fixture(autouse=True)
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that waits for company would add its quarter of a second to every test."""
+    monkeypatch.setattr(committer, "LINGER_S", 0.0)
 
 
 @pytest.fixture

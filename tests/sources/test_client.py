@@ -29,7 +29,7 @@ from tests.simulator.server import SourceServer
 from tests.simulator.tls import Authority
 from tests.sources.conftest import ServerFactory
 from tests.sources.sinks import SHORT_S, Collected, at, client, get, scripted, settings
-from tests.store.drafts import open_descriptors
+from tests.store.drafts import assert_descriptors_return_to, open_descriptors
 from tidegate.sources.archive import Endpoint, Reach, endpoint_of
 from tidegate.sources.client import Client
 from tidegate.sources.failure import Failure, FetchError
@@ -556,7 +556,7 @@ async def test_a_cancelled_request_leaves_nothing_open(body: bytes, server: Sour
         await asyncio.gather(*tasks, return_exceptions=True)
         gate.release()
         await asyncio.to_thread(server.wait_for, lambda: server.open_connections == 0)
-        assert open_descriptors() <= before
+        await asyncio.to_thread(assert_descriptors_return_to, before)
         server.heal()
         assert (await get(asking, server)).body == body  # its places are free again
 

@@ -8,8 +8,9 @@ import pytest
 
 from tests.store.blob_contract import BYTES, BlobContract
 from tests.store.drafts import put, read, sha256, verified
+from tidegate.store import file_blobs
 from tidegate.store.blobs import BlobStore, Draft
-from tidegate.store.file_blobs import FileBlobs
+from tidegate.store.file_blobs import SYNC_ALL_FROM, FileBlobs
 from tidegate.store.layout import Layout
 from tidegate.store.memory_blobs import MemoryBlobs
 
@@ -123,6 +124,34 @@ def test_of_a_batch_that_cannot_be_kept_nothing_wrong_is_visible(layout: Layout)
 def test_a_draft_without_a_name_cannot_be_kept_in_files(layout: Layout) -> None:
     with pytest.raises(ValueError, match="without a name"):
         FileBlobs(layout).keep([verified(MemoryBlobs(), BYTES)])
+
+
+def test_many_are_as_durable_and_as_invisible_before_as_few(layout: Layout) -> None:
+    """A batch is synced as a whole from SYNC_ALL_FROM on; the order is the same: data, names, directories."""
+    blobs, calls = FileBlobs(layout), list[str]()
+    batch = [verified(blobs, b"%d" % number) for number in range(SYNC_ALL_FROM)]
+
+    def noted(fd: int) -> None:
+        calls.append(f"{len(list(blobs.digests()))} visible")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(file_blobs, "_syncfs", noted)
+        blobs.keep(batch)
+    assert calls == ["0 visible", f"{SYNC_ALL_FROM} visible"]
+
+
+def test_a_disk_that_fails_while_it_is_synced_is_told_before_any_name_is_given(layout: Layout) -> None:
+    blobs = FileBlobs(layout)
+    batch = [verified(blobs, b"%d" % number) for number in range(SYNC_ALL_FROM)]
+
+    def failing(fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(file_blobs, "_syncfs", failing)
+        with pytest.raises(OSError, match="Input/output"):
+            blobs.keep(batch)
+    assert list(blobs.digests()) == []
 
 
 def test_a_write_that_the_disk_takes_only_in_part_is_gone_on_with(

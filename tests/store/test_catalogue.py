@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.store.catalogue_contract import (
 from tests.store.drafts import sha256
 from tidegate.store.catalogue import Catalogue, Listed, Snapshot
 from tidegate.store.memory_catalogue import MemoryCatalogue
-from tidegate.store.sqlite_catalogue import SqliteCatalogue
+from tidegate.store.sqlite_catalogue import LOOK_AGAIN_S, SqliteCatalogue
 
 
 class TestSqliteCatalogue(CatalogueContract):
@@ -171,7 +172,7 @@ def test_a_reader_keeps_its_answer_whole_while_another_adopts(tmp_path: Path) ->
         old = mine.adopt(adoption(snapshot(), [PACKAGES]))
         generation = mine.generation()
         new = others.adopt(adoption(snapshot(date=NOW + 1), [NEWER_PACKAGES]))
-        assert mine.generation() != generation
+        wait_for_another_generation(mine, generation)
         assert mine.served() == (new,)
         assert mine.members(old) == (PACKAGES,)
 
@@ -189,6 +190,23 @@ def test_a_full_disk_is_told_as_an_oserror_and_changes_nothing(tmp_path: Path) -
         assert catalogue.served() == (adopted,)
         assert not catalogue.has_listing(NEWER_PACKAGES.digest)
         assert catalogue.members(adopted) == (PACKAGES,)
+
+
+def wait_for_another_generation(catalogue: Catalogue, generation: int) -> None:
+    """Another process's adoption is seen after a moment, and no later."""
+    until = time.monotonic() + LOOK_AGAIN_S
+    while catalogue.generation() == generation:
+        assert time.monotonic() < until + 1.0, "the other's adoption is not seen"
+        time.sleep(0.005)
+
+
+def test_an_adoption_is_seen_at_once_where_it_was_made(tmp_path: Path) -> None:
+    """Whoever asked for it looks again in the same moment: `not listed` would be a lie by then."""
+    with closing(SqliteCatalogue(tmp_path / "catalogue.db")) as catalogue:
+        assert catalogue.artifact("debian", HELLO.path) is None
+        catalogue.add_listing(PACKAGES.digest, [HELLO])
+        catalogue.adopt(adoption(snapshot(), [PACKAGES]))
+        assert catalogue.artifact("debian", HELLO.path) == HELLO
 
 
 def limit_size(connection: sqlite3.Connection) -> None:

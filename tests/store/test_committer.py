@@ -9,6 +9,7 @@ import uvloop
 
 from tests.store.drafts import read, sha256, verified
 from tests.store.test_blobs import made
+from tidegate.store import committer
 from tidegate.store.blobs import Verified
 from tidegate.store.committer import BATCH_MAX, Committer
 from tidegate.store.file_blobs import FileBlobs
@@ -31,6 +32,12 @@ class Gated(FileBlobs):
         super().keep(verified)
 
 
+@pytest.fixture(autouse=True)
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shared is tested by a disk that is busy; waiting for company would only take time."""
+    monkeypatch.setattr(committer, "LINGER_S", 0.0)
+
+
 @pytest.fixture
 def blobs(tmp_path: Path) -> Gated:
     blobs = Gated(made(tmp_path))
@@ -40,28 +47,28 @@ def blobs(tmp_path: Path) -> Gated:
 
 def test_a_blob_is_held_when_its_future_is_done(blobs: Gated) -> None:
     async def story() -> None:
-        committer = Committer(blobs)
-        held = committer.keep(verified(blobs, b"one"))
+        keeping = Committer(blobs)
+        held = keeping.keep(verified(blobs, b"one"))
         assert await asyncio.to_thread(blobs.began.wait, 10)
         assert not held.done()
         assert blobs.size(sha256(b"one")) is None
         blobs.may.set()
         await held
         assert read(blobs, sha256(b"one")) == b"one"
-        committer.close()
+        keeping.close()
 
     uvloop.run(story())
 
 
 def test_what_comes_while_the_disk_is_busy_is_kept_in_one_batch(blobs: Gated) -> None:
     async def story() -> None:
-        committer = Committer(blobs)
-        first = committer.keep(verified(blobs, b"first"))
+        keeping = Committer(blobs)
+        first = keeping.keep(verified(blobs, b"first"))
         assert await asyncio.to_thread(blobs.began.wait, 10)
-        more = [committer.keep(verified(blobs, b"%d" % number)) for number in range(BATCH_MAX + 10)]
+        more = [keeping.keep(verified(blobs, b"%d" % number)) for number in range(BATCH_MAX + 10)]
         blobs.may.set()
         await asyncio.gather(first, *more)
-        committer.close()
+        keeping.close()
 
     uvloop.run(story())
     assert blobs.batches == [1, BATCH_MAX, 10]
@@ -69,27 +76,27 @@ def test_what_comes_while_the_disk_is_busy_is_kept_in_one_batch(blobs: Gated) ->
 
 def test_a_full_disk_is_told_to_everybody_in_the_batch_and_the_next_batch_goes_well(blobs: Gated) -> None:
     async def story() -> None:
-        committer = Committer(blobs)
+        keeping = Committer(blobs)
         blobs.full = True
         blobs.may.set()
         with pytest.raises(OSError, match="No space"):
-            await committer.keep(verified(blobs, b"lost"))
+            await keeping.keep(verified(blobs, b"lost"))
         blobs.full = False
-        await committer.keep(verified(blobs, b"kept"))
+        await keeping.keep(verified(blobs, b"kept"))
         assert blobs.size(sha256(b"lost")) is None
         assert blobs.size(sha256(b"kept")) == 4
-        committer.close()
+        keeping.close()
 
     uvloop.run(story())
 
 
 def test_closing_finishes_what_was_begun(blobs: Gated) -> None:
     async def story() -> None:
-        committer = Committer(blobs)
+        keeping = Committer(blobs)
         for number in range(20):
-            committer.keep(verified(blobs, b"%d" % number))
+            keeping.keep(verified(blobs, b"%d" % number))
         blobs.may.set()
-        await asyncio.get_running_loop().run_in_executor(None, committer.close)
+        await asyncio.get_running_loop().run_in_executor(None, keeping.close)
 
     uvloop.run(story())
     assert len(list(blobs.digests())) == 20
@@ -97,11 +104,11 @@ def test_closing_finishes_what_was_begun(blobs: Gated) -> None:
 
 def test_a_waiter_that_left_does_not_keep_the_blob_from_being_held(blobs: Gated) -> None:
     async def story() -> None:
-        committer = Committer(blobs)
-        committer.keep(verified(blobs, b"one")).cancel()
+        keeping = Committer(blobs)
+        keeping.keep(verified(blobs, b"one")).cancel()
         blobs.may.set()
-        await committer.keep(verified(blobs, b"two"))
-        committer.close()
+        await keeping.keep(verified(blobs, b"two"))
+        keeping.close()
 
     uvloop.run(story())
     assert read(blobs, sha256(b"one")) == b"one"
@@ -109,13 +116,13 @@ def test_a_waiter_that_left_does_not_keep_the_blob_from_being_held(blobs: Gated)
 
 def test_a_programmers_error_with_one_draft_does_not_end_the_thread_for_all(blobs: Gated) -> None:
     async def story() -> None:
-        committer = Committer(blobs)
+        keeping = Committer(blobs)
         twice = verified(blobs, b"twice")
         blobs.may.set()
-        await committer.keep(twice)
+        await keeping.keep(twice)
         with pytest.raises(ValueError, match="without a name"):
-            await asyncio.wait_for(committer.keep(twice), 5)
-        await asyncio.wait_for(committer.keep(verified(blobs, b"next")), 5)
-        committer.close()
+            await asyncio.wait_for(keeping.keep(twice), 5)
+        await asyncio.wait_for(keeping.keep(verified(blobs, b"next")), 5)
+        keeping.close()
 
     uvloop.run(story())

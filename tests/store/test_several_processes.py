@@ -9,6 +9,7 @@ from tests.store.catalogue_contract import HELLO, NOW, PACKAGES, adoption, snaps
 from tests.store.drafts import put, read, sha256
 from tests.store.marks_contract import mark
 from tests.store.test_blobs import made
+from tests.store.test_catalogue import wait_for_another_generation
 from tidegate.store.file_blobs import FileBlobs
 from tidegate.store.journal import SqliteJournal
 from tidegate.store.marks import SqliteMarks
@@ -125,7 +126,7 @@ def test_a_reader_sees_what_another_process_adopted(tmp_path: Path) -> None:
         assert mine.artifact("0", HELLO.path) is None
         generation = mine.generation()
         together(tmp_path, ADOPT)
-        assert mine.generation() != generation
+        wait_for_another_generation(mine, generation)
         assert mine.snapshot("0", "stable") is not None
         assert mine.artifact("0", HELLO.path) == HELLO
         assert mine.by_digest("0", PACKAGES.digest) == PACKAGES
