@@ -86,7 +86,6 @@ class SqliteCatalogue:
             with transaction(self._write) as write:
                 yield write
             self._look_again_at = 0.0
-        self._look_again_at = 0.0
 
     def generation(self) -> int:
         now = time.monotonic()
