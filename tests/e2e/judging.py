@@ -1,13 +1,21 @@
 """What a real apt holds after a run, handed to the oracle file by file."""
 
+import contextlib
+import http.client
+import json
 import re
+import socket
+import urllib.parse
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 from tests.gateway_process import GatewayProcess
 from tests.oracle import Oracle
 from tests.realapt import PrivateApt
 from tests.simulator.archive import SimulatedArchive
 
+LOOK_TIMEOUT_S = 30.0
 _EPOCH = re.compile(r"_\d+%3a")
 
 
@@ -30,10 +38,25 @@ def bodies(apt: PrivateApt) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-def refreshed(gateway: GatewayProcess) -> bool:
-    """Have the gateway look for news, and wait; whether each look went well."""
-    done = gateway.command("refresh", "--wait", "--config", str(gateway.config), "--state", str(gateway.state))
-    return done.returncode == 0
+def refreshed(gateway: GatewayProcess, suite: str = "stable", archive: str = "debian") -> bool:
+    """Have the gateway look for news, through its control socket, and wait; whether the look went well."""
+    connection = http.client.HTTPConnection("control", timeout=LOOK_TIMEOUT_S)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(LOOK_TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.sock.connect(str(gateway.state / "control.sock"))
+        connection.request("POST", "/refresh?" + urllib.parse.urlencode({"archive": archive, "suite": suite}))
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+    assert answer.status == 200, told
+    return bool(told["ok"])
+
+
+def status_of(gateway: GatewayProcess) -> Any:
+    """What the admin port tells."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{gateway.admin_url}/status.json", timeout=LOOK_TIMEOUT_S) as answer:
+        return json.load(answer)
 
 
 def _sources(directory: Path) -> tuple[Path, ...]:
