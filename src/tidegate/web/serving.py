@@ -9,6 +9,8 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from tidegate.web.socket_file import socket_address
+
 
 class _Server(uvicorn.Server):
     """Signals are the program's business, not this server's."""
@@ -46,6 +48,7 @@ def control_socket(path: Path) -> socket.socket:
     says that nobody uses it). Raises OSError."""
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
+    with socket_address(path) as address:
+        sock.bind(address)
     path.chmod(0o600)
     return sock

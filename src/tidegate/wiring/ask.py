@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from tidegate.config import Gathered
 from tidegate.store.layout import Layout
 from tidegate.web.report import LookReport, StatusReport
+from tidegate.web.socket_file import socket_address
 from tidegate.wiring.archives import archives_of
 from tidegate.wiring.store import layout_of, open_store
 from tidegate.wiring.view import status_at_rest
@@ -24,19 +26,20 @@ class NotRunningError(Exception):
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout_s: float) -> None:
+    def __init__(self, path: Path, timeout_s: float) -> None:
         super().__init__("control", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        with socket_address(self._path) as address:
+            self.sock.connect(address)
 
 
 def ask(layout: Layout, method: str, target: str, *, timeout_s: float) -> bytes:
     """The body of a 200 from the running gateway. Raises NotRunningError, PermissionError, or KeyError for a 404."""
-    connection = _Connection(str(layout.control), timeout_s)
+    connection = _Connection(layout.control, timeout_s)
     try:
         connection.request(method, target)
         answer = connection.getresponse()
