@@ -81,7 +81,10 @@ class Answering:
             return entry
         fd = self._rooms.blobs.open(listed.digest)
         if fd is None:
-            return None
+            flight = self._rooms.fetching.under_way(listed.digest)
+            if flight is None or not flight.complete:
+                return None
+            fd = os.dup(flight.draft.fd)  # verified, and on its way to the disk
         if os.fstat(fd).st_size != listed.size:
             os.close(fd)
             self._rooms.blobs.remove(listed.digest)

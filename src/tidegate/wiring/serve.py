@@ -189,6 +189,8 @@ def _supervise(program: Program, listeners: list[socket.socket], admin: socket.s
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, forward)
+    # Made once, before there are several that would make it.
+    open_store(layout_of(program.gathered.settings.store, program.environment, uid=os.getuid())).close()
     for mine in range(len(listeners)):
         spawn(mine)
     worst = 0
