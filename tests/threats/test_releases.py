@@ -1,0 +1,69 @@
+"""Releases that no gateway may adopt, or pass off as fresh."""
+
+import bz2
+import gzip
+import lzma
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.simulator import attacks
+from tests.simulator.faults import HtmlPage
+from tests.simulator.keys import Keys
+from tests.threats.conftest import HELLO, INRELEASE, Siege
+
+MEMORY_BYTES_MAX = 256 << 20
+BLOCK_BYTES, BLOCKS = 4 << 20, 256  # a bomb unpacks to 1 GiB
+COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {"xz": lzma.compress, "gz": gzip.compress, "bz2": bz2.compress}
+
+
+def _peak_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) << 10
+
+
+def test_captive_portal_is_neither_a_release_nor_a_package(siege: Siege) -> None:
+    before = siege.get(INRELEASE).body
+    with siege.server.faulty(HtmlPage()):
+        assert not siege.look()["ok"]
+        assert siege.get(INRELEASE).body == before
+        assert siege.gateway.get(f"/debian/{HELLO}").status != 200
+    assert siege.get(HELLO).status == 200
+
+
+def test_key_that_an_update_offers_is_not_learned(siege: Siege, keys: Keys) -> None:
+    offered = keys.home.public(keys.good, keys.second, keys.unknown)
+    siege.archive.add_package("archive-keyring", files={"usr/share/keyrings/archive-keyring.gpg": offered})
+    siege.archive.publish()
+    assert siege.look()["ok"]
+    assert siege.get("pool/main/a/archive-keyring/archive-keyring_1.0_amd64.deb").status == 200
+    attacks.signed_by_unknown(siege.archive)
+    look = siege.look()
+    assert not look["ok"]
+    assert "unknown-key" in look["outcome"]
+
+
+def test_release_that_expires_while_it_is_served_is_said_to_be_stale(siege: Siege) -> None:
+    siege.archive.suite("stable", valid_for_s=6)
+    siege.archive.update_package("hello", "1.1")
+    siege.archive.publish(date=int(time.time()) - 3)
+    assert siege.look()["ok"]
+    siege.gateway.wait_for(lambda: "expired" in siege.get(INRELEASE).headers["x-tidegate"])
+    assert siege.get(INRELEASE).headers["x-tidegate"].startswith("stale")
+    siege.gateway.wait_for(lambda: siege.gateway.status()["suites"][0]["state"] == "expired")
+
+
+@pytest.mark.parametrize("ending", ["xz", "gz", "bz2"])
+def test_index_that_is_a_bomb_is_not_adopted_and_costs_no_memory(siege: Siege, ending: str) -> None:
+    before = siege.get(INRELEASE).body
+    target = siege.archive.suite("stable", compressions=(ending,))
+    target.overrides[f"main/binary-amd64/Packages.{ending}"] = COMPRESSORS[ending](b"x" * BLOCK_BYTES) * BLOCKS
+    siege.archive.publish()
+    look = siege.look()
+    assert not look["ok"]
+    assert "stanza longer than" in look["outcome"]
+    assert siege.get(INRELEASE).body == before
+    assert _peak_bytes(siege.gateway.pid) < MEMORY_BYTES_MAX
