@@ -122,8 +122,12 @@ async def keep_file(path: str, data: bytes, ports: Ports) -> Listed:
     try:
         if ports.blobs.size(digest) != len(data):
             draft = ports.blobs.draft()
-            draft.write(data)
-            await ports.fetching.keep(verify(draft, digest=digest, size=len(data)))
+            try:
+                draft.write(data)
+                await ports.fetching.keep(verify(draft, digest=digest, size=len(data)))
+            except OSError:
+                ports.blobs.discard(draft)
+                raise
     except OSError as error:
         raise IncompleteError(f"{path} cannot be stored: {error}") from None
     return Listed(path, digest, len(data))

@@ -6,11 +6,13 @@ is accepted and whose set is whole ends the look.
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 
 from tidegate.archive.paths import suite_base
 from tidegate.archive.release import Release, parse_release
@@ -100,7 +102,7 @@ class Keeper:
             return f"{suite} is not among the suites of {archive}, and adopt_on_request is off"
         if len(known) >= self._settings.suites_max and suite not in configured.suites:
             return f"{len(known)} suites are held already (suites_max)"
-        failed_at, problem = self._refused.get((archive, suite), (0.0, ""))
+        failed_at, problem = self._refused.get((archive, suite), (-math.inf, ""))
         if time.monotonic() - failed_at < ASK_AGAIN_S and suite not in configured.suites:
             return problem
         try:
@@ -123,7 +125,10 @@ class Keeper:
 
     async def widen(self, archive: str, path: str) -> bool:
         """A path that no listing has: take in the indices of served snapshots that may list it. True if any was new."""
-        return await self._once(("widen", archive, path.rpartition("/")[0]), partial(self._widen, archive, path))
+        # All that `indices_that_may_list` goes by: another architecture's file beside this one is another question.
+        directory, _, name = path.rpartition("/")
+        key = ("widen", archive, directory, name.rpartition("_")[2])
+        return await self._once(key, partial(self._widen, archive, path))
 
     async def complete(self, archive: str, suite: str) -> bool:
         """Fetch Release and Release.gpg of what is served as InRelease, for clients that want them."""
@@ -169,8 +174,11 @@ class Keeper:
 
     async def _retire(self) -> None:
         while True:
+            while under_way := [*self._looks.values(), *self._extra.values()]:
+                await asyncio.wait(under_way)  # what they have taken in belongs to no snapshot yet
             before = int(self._now() - self._settings.grace_s)
-            await asyncio.to_thread(self._ports.catalogue.retire, before)
+            with contextlib.suppress(OSError):  # tried again, and no reason to stop looking
+                await asyncio.to_thread(self._ports.catalogue.retire, before)
             await asyncio.sleep(RETIRE_EVERY_S)
 
     # One look
@@ -182,10 +190,18 @@ class Keeper:
                 outcome = await self._ask_around(archive, suite)
         except TimeoutError:
             outcome = NotAdopted((Excluded("all sources", f"nothing within {self._settings.refresh_timeout_s:g} s"),))
+        except OSError as error:
+            outcome = NotAdopted((self._passed_over("failed", archive, suite, Excluded("disk", str(error))),))
+        except Exception as error:
+            # A defect of ours, or what a suite says that we did not foresee, must not end the schedule of all others.
+            asyncio.get_running_loop().call_exception_handler({"message": f"look at {key} failed", "exception": error})
+            excluded = Excluded("tidegate", f"{type(error).__name__}: {error}")
+            outcome = NotAdopted((self._passed_over("failed", archive, suite, excluded),))
         ok = not isinstance(outcome, NotAdopted)
         told = str(outcome) if isinstance(outcome, NotAdopted) else type(outcome).__name__.lower()
         look = Look(archive.name, suite, int(self._now()), ok, told)
-        await asyncio.to_thread(self._ports.catalogue.note_look, look)
+        with contextlib.suppress(OSError):  # on a full disk the look is told all the same
+            await asyncio.to_thread(self._ports.catalogue.note_look, look)
         for tell in self.watchers:
             tell(key, outcome)
         return outcome
@@ -287,7 +303,8 @@ class Keeper:
         if fd is None:
             return None
         with open(fd, "rb") as file:
-            return file.read(size)
+            data = file.read(size)
+        return data if sha256(data).digest() == digest else None
 
     async def _widen(self, archive_name: str, path: str) -> bool:
         archive, found = self._archives[archive_name], False
