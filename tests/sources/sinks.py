@@ -91,3 +91,9 @@ async def get(asking: Client, server: SourceServer, path: str = "file", **header
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     await asking.get(at(server), f"{server.prefix}/{path}", named, sink)
     return sink
+
+
+async def answered(server: SourceServer) -> list[tuple[str, int]]:
+    """Path and status of all requests so far; a client may have an answer before its server notes that it gave it."""
+    await asyncio.to_thread(server.wait_for, lambda: all(request.done for request in server.requests))
+    return [(request.path, request.status) for request in server.asked()]

@@ -1,0 +1,225 @@
+"""A keeper in a house of its own: a real store, real sources, real trust."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.oracle import Oracle
+from tests.simulator.keys import Keys
+from tests.simulator.server import SourceServer
+from tests.sources.sinks import settings as fetch_settings
+from tests.store.drafts import read
+from tidegate.archive.errors import FormatError
+from tidegate.archive.paths import suite_base
+from tidegate.keeper.adoption import Ports
+from tidegate.keeper.ingest import Job, take_in
+from tidegate.keeper.ingest_process import Ingest, IngestError
+from tidegate.keeper.keeper import Keeper, SuiteKey, Trust
+from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome
+from tidegate.keeper.settings import KeeperSettings
+from tidegate.sources.archive import Archive, Reach, source_of
+from tidegate.sources.fetching import Fetching
+from tidegate.sources.flight import Wanted
+from tidegate.store.catalogue import Catalogue, Snapshot
+from tidegate.store.file_blobs import FileBlobs
+from tidegate.store.journal import Event, SqliteJournal
+from tidegate.store.journal_writer import JournalWriter
+from tidegate.store.layout import Layout
+from tidegate.store.marks import SqliteMarks
+from tidegate.store.settings import StoreSettings
+from tidegate.store.sqlite_catalogue import SqliteCatalogue
+from tidegate.trust.keyring import Keyring, load_keyring
+from tidegate.trust.settings import TrustSettings
+from tidegate.trust.verifier import verifier_for
+
+DEBIAN = "debian"
+WAIT_S = 10.0
+SETTINGS = KeeperSettings(refresh_interval_s=3600.0, adopt_timeout_s=20.0)
+
+
+def archive_of(keys: Keys, *servers: SourceServer, **changes: Any) -> Archive:
+    """The configuration of a simulated archive, with these sources in this order."""
+    keyring = load_keyring(keys.keyring.read_bytes(), "simulator")
+    assert isinstance(keyring, Keyring)
+    values: dict[str, Any] = {
+        "name": DEBIAN,
+        "keyring": keyring,
+        "suites": ("stable",),
+        "components": (),
+        "architectures": ("amd64",),
+        "deb_src": False,
+        "aliases": (),
+        "sources": tuple(
+            source_of(server.url, reach=Reach.ANY, operator=str(server.port), kind="mirror") for server in servers
+        ),
+        "strict_suite": True,
+        "unnamed_suites": (),
+        "accept_info_change": False,
+        "adopt_on_request": True,
+        **changes,
+    }
+    return Archive(**values)
+
+
+def ingest_here(catalogue: Catalogue) -> Ingest:
+    """Take indices apart in a thread: what the child process does, without its start."""
+
+    async def ingest(jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            try:
+                await asyncio.to_thread(take_in, catalogue, job)
+            except (FormatError, OSError) as error:
+                raise IngestError(f"{job.path}: {error}") from None
+
+    return ingest
+
+
+@dataclass(slots=True)
+class House:
+    """What a test sees of it. `clock_s` is added to the keeper's idea of now."""
+
+    keeper: Keeper
+    fetching: Fetching
+    blobs: FileBlobs
+    catalogue: SqliteCatalogue
+    marks: SqliteMarks
+    journal: SqliteJournal
+    pen: JournalWriter
+    layout: Layout
+    archive: Archive
+    clock_s: float = 0.0
+    looked: list[tuple[SuiteKey, Outcome]] = field(default_factory=list)
+
+    async def look(self, suite: str = "stable") -> Outcome:
+        """One look at a suite."""
+        return await self.keeper.look(self.archive.name, suite)
+
+    async def adopt(self, suite: str = "stable") -> Snapshot:
+        """One look that adopts."""
+        outcome = await self.look(suite)
+        assert isinstance(outcome, Adopted), outcome
+        return outcome.snapshot
+
+    async def refused(self, suite: str = "stable") -> str:
+        """One look that adopts nothing; why, in a sentence."""
+        outcome = await self.look(suite)
+        assert isinstance(outcome, NotAdopted), outcome
+        return str(outcome)
+
+    def served(self, suite: str = "stable") -> Snapshot | None:
+        """What is served."""
+        return self.catalogue.snapshot(self.archive.name, suite)
+
+    def read(self, path: str, suite: str = "stable") -> bytes | None:
+        """A member of the served snapshot, if it is held."""
+        snapshot = self.served(suite)
+        member = None if snapshot is None else self.catalogue.member(snapshot, path)
+        return None if member is None else read(self.blobs, member.digest)
+
+    def knows(self, path: str) -> bool:
+        """Whether a listing accounts for this file."""
+        return self.catalogue.artifact(self.archive.name, path) is not None
+
+    async def events(self, kind: str, count: int = 1) -> list[Event]:
+        """The events of a kind, once there are so many of them."""
+        until = time.monotonic() + WAIT_S
+        while len(found := [event for event in self.journal.read(limit=10_000) if event.kind == kind]) < count:
+            assert time.monotonic() < until, f"{len(found)} events {kind}, {count} expected"
+            await asyncio.sleep(0.005)
+        return found
+
+    async def fetch(self, path: str) -> bytes | None:
+        """A listed artifact, fetched if need be."""
+        listed = self.catalogue.artifact(self.archive.name, path)
+        if listed is None:
+            return None
+        await self.fetching.hold(Wanted(listed.digest, listed.size), self.archive.sources, (path,))
+        return read(self.blobs, listed.digest)
+
+
+@asynccontextmanager
+async def house(
+    directory: Path,
+    archive: Archive,
+    *,
+    keeper: KeeperSettings = SETTINGS,
+    store: StoreSettings | None = None,
+    ingest: Callable[[Layout, Catalogue], Ingest] | None = None,
+    **fetch: Any,
+) -> AsyncIterator[House]:
+    """Open (or make) the store below `directory` and keep it; opened again, it is the house after a restart."""
+    layout = Layout(directory / "state", directory / "cache")
+    layout.make()
+    lock = layout.lock()
+    blobs, catalogue = FileBlobs(layout), SqliteCatalogue(layout.catalogue)
+    marks, journal = SqliteMarks(layout.marks), SqliteJournal(layout.journal)
+    told: list[str] = []
+    pen = JournalWriter(journal, told.append)
+    fetching = Fetching(blobs, fetch_settings(**fetch), store or StoreSettings(free_bytes_min=0))
+    take = ingest_here(catalogue) if ingest is None else ingest(layout, catalogue)
+    ports = Ports(fetching, blobs, catalogue, take, lambda text: None)
+    trust = Trust(verifier_for(), TrustSettings(), marks)
+    made = House(None, fetching, blobs, catalogue, marks, journal, pen, layout, archive)  # type: ignore[arg-type]  # next line
+    made.keeper = Keeper({archive.name: archive}, ports, trust, pen, keeper, now=lambda: time.time() + made.clock_s)
+    made.keeper.watchers.append(lambda key, outcome: made.looked.append((key, outcome)))
+    try:
+        yield made
+    finally:
+        await fetching.close()
+        pen.close()
+        for opened in (catalogue, marks, journal):
+            opened.close()
+        os.close(lock)
+        assert told == []
+
+
+def assert_coherent(here: House, keys: Keys, suites: Sequence[str] = ("stable",)) -> int:
+    """Every blob is what its name says; every served snapshot is signed (gpgv's word) and whole.
+
+    Returns how many suites are served.
+    """
+    for digest, size in here.blobs.digests():
+        body = read(here.blobs, digest)
+        assert body is not None
+        assert (len(body), hashlib.sha256(body).digest()) == (size, digest)
+    for snapshot in here.catalogue.served():
+        _assert_whole(here, keys, snapshot, suites)
+    return len(here.catalogue.served())
+
+
+def _assert_whole(here: House, keys: Keys, snapshot: Snapshot, suites: Sequence[str]) -> None:
+    base = suite_base(snapshot.suite)
+    oracle = Oracle(keys.keyring, lambda path: here.read(path, snapshot.suite), suites)
+    inrelease = here.read(f"{base}InRelease", snapshot.suite)
+    if inrelease is not None:
+        statement = oracle.check_release(inrelease)
+    else:
+        release, signature = (here.read(f"{base}{name}", snapshot.suite) for name in ("Release", "Release.gpg"))
+        assert release is not None
+        assert signature is not None
+        statement = oracle.check_detached(release, signature)
+    assert statement.date == snapshot.date
+    members = {member.path: member for member in here.catalogue.members(snapshot)}
+    for path, digest in statement.listed.items():
+        assert members[base + path].digest.hex() == digest
+    required = [path for path in statement.listed if path.endswith("binary-amd64/Packages.xz") or path == "Packages.xz"]
+    assert required
+    for path in required:
+        assert here.read(base + path, snapshot.suite) is not None, f"{path} is served and not held"
+        assert here.catalogue.has_listing(members[base + path].digest)
+    mark = here.marks.get(snapshot.archive, snapshot.suite)
+    assert mark is not None
+    assert mark.date >= snapshot.date
+
+
+def settings(**changes: Any) -> KeeperSettings:
+    """The keeper's settings with something changed."""
+    return msgspec.structs.replace(SETTINGS, **changes)
