@@ -28,6 +28,7 @@ class Serving:
             app,
             log_level="error",
             access_log=False,
+            server_header=False,
             lifespan="off",
             timeout_keep_alive=5,
             limit_concurrency=64,

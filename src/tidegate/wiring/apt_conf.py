@@ -6,8 +6,7 @@ ours names a directory of parts in which the host's own come first, as links, an
 
 from pathlib import Path
 
-PARTS = Path("/etc/apt/apt.conf.d")
-MAIN = Path("/etc/apt/apt.conf")
+from tidegate.config.apt_conf import read_apt_conf
 
 
 def proxy_part(url: str) -> str:
@@ -27,11 +26,12 @@ def write(directory: Path, url: str, apt_config: str | None, *, root: Path = Pat
     parts = directory / "apt.conf.d"
     parts.mkdir(mode=0o755)
     directory.chmod(0o755)
-    host_parts, host_main = root / PARTS.relative_to("/"), root / MAIN.relative_to("/")
-    if host_parts.is_dir():
+    host = read_apt_conf(root, Path(apt_config) if apt_config else None)
+    host_parts, host_main = host.path("dir::etc::parts", root), host.path("dir::etc::main", root)
+    if host_parts is not None and host_parts.is_dir():
         for part in sorted(host_parts.iterdir()):
             (parts / part.name).symlink_to(part)
-    if host_main.is_file():
+    if host_main is not None and host_main.is_file():
         (parts / "zzy-main").symlink_to(host_main)
     (parts / "zzz-tidegate").write_text(proxy_part(url))
     conf = directory / "apt.conf"
