@@ -1,4 +1,4 @@
-"""`tidegate import-acng` over caches that the real apt filled through the real apt-cacher-ng."""
+"""`tidegate import-acng` over what the real apt left in the real apt-cacher-ng, and over worse."""
 
 import dataclasses
 import functools
@@ -27,6 +27,7 @@ from tests.conftest import AptFactory, GatewayFactory
 from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.oracle import Oracle
 from tests.simulator.archive import SimulatedArchive
+from tests.simulator.server import SourceServer
 from tidegate.cli.options import overrides, settings_for
 from tidegate.wiring.acng_cache import is_artifact, names, read_head
 from tidegate.wiring.import_acng import import_acng
@@ -50,6 +51,8 @@ deb [signed-by=@KEYRING@] http://archive.example/debian stable main
 deb-src [signed-by=@KEYRING@] http://archive.example/debian stable main
 deb [signed-by=@KEYRING@] {flat} ./
 """
+SUITES = ("stable", "./")
+ALIAS = "http://archive.example/debian"
 PACKAGES = ("hello", "greet-data", "flatty")
 TAKEN = 7  # with one more that another depends on, and a source package of three files
 NOBODY = 65_534
@@ -77,7 +80,6 @@ def _origin(root: Path) -> Iterator[str]:
 @contextmanager
 def _apt_cacher_ng(home: Path, origin: str) -> Iterator[str]:
     """The real one, with a configuration and a cache of its own; gives its address."""
-    assert shutil.which("apt-cacher-ng") is not None, "apt-get install apt-cacher-ng"
     port = free_port()
     for name in ("conf", "cache", "log"):
         (home / name).mkdir(parents=True)
@@ -130,28 +132,60 @@ def vendor(archive: SimulatedArchive) -> SimulatedArchive:
     return archive
 
 
-@pytest.fixture
-def filled(tmp_path: Path, vendor: SimulatedArchive, private_apt: AptFactory) -> Iterator[Filled]:
-    """The cache after an update, an install and a source package; its origin still answers."""
-    web = tmp_path / "web"
+def lay_out(cache: Path, vendor: SimulatedArchive, url: str) -> None:
+    """Write what apt-cacher-ng has after an update, an install and a source package."""
+    indices = ("main/binary-amd64/Packages.xz", "main/source/Sources.xz")
+    placed = [("debrep", "dists/stable/InRelease"), ("127.0.0.1/debian", "InRelease")]
+    placed += [("debrep", vendor.by_hash_path(f"dists/stable/{index}")) for index in indices]
+    placed += [("127.0.0.1/debian", vendor.by_hash_path("Packages.xz"))]
+    wanted = ("hello", "libgreet1", "greet-data")
+    placed += [("debrep", one.path) for one in vendor.suites["stable"].packages if one.name in wanted]
+    placed += [("debrep", path) for one in vendor.suites["stable"].source_packages for path in one.paths]
+    placed += [("127.0.0.1/debian", one.path) for one in vendor.suites["./"].packages]
+    for top, path in placed:
+        target, body = cache / top / path, vendor.read(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
+        asked = path if top == "debrep" else f"./{path}"  # as apt asks for flat suites
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nX-Original-Source: {url}/{asked}\r\n\r\n"
+        target.with_name(f"{target.name}.head").write_text(head)
+
+
+@contextmanager
+def _laid_out(root: Path, vendor: SimulatedArchive) -> Iterator[Filled]:
+    """The cache as the test with the real one shows that it is; quick."""
+    with SourceServer(vendor.public, prefix="/debian") as server:
+        lay_out(root / "acng/cache", vendor, server.url)
+        served = ServedArchive("vendor", (server.url,), vendor.keys.keyring, suites=SUITES, aliases=(ALIAS,))
+        yield Filled(root / "acng/cache", served, SOURCES.format(flat=server.url), server.refuse)
+
+
+@contextmanager
+def _really_filled(root: Path, vendor: SimulatedArchive, private_apt: AptFactory) -> Iterator[Filled]:
+    """The cache after the real apt worked through the real apt-cacher-ng; its origin still answers."""
+    web = root / "web"
     web.mkdir()
     (web / "debian").symlink_to(vendor.public)
     with ExitStack() as stack:
         url = f"{stack.enter_context(_origin(web))}/debian"
         sources = SOURCES.format(flat=url)
-        with _apt_cacher_ng(tmp_path / "acng", url) as proxy:
+        with _apt_cacher_ng(root / "acng", url) as proxy:
             apt = private_apt(sources, proxy=proxy)
             apt.update().check()
             apt.install(*PACKAGES).check()
             apt.source("hello").check()
-        served = ServedArchive(
-            "vendor",
-            (url,),
-            vendor.keys.keyring,
-            suites=("stable", "./"),
-            aliases=("http://archive.example/debian",),
-        )
-        yield Filled(tmp_path / "acng/cache", served, sources, stack.close)
+        served = ServedArchive("vendor", (url,), vendor.keys.keyring, suites=SUITES, aliases=(ALIAS,))
+        yield Filled(root / "acng/cache", served, sources, stack.close)
+
+
+@pytest.fixture
+def filled(
+    request: pytest.FixtureRequest, tmp_path: Path, vendor: SimulatedArchive, private_apt: AptFactory
+) -> Iterator[Filled]:
+    """A cache laid out by hand, or filled by the real one where a test asks for that."""
+    real = getattr(request, "param", "laid out") == "apt-cacher-ng"
+    with _really_filled(tmp_path, vendor, private_apt) if real else _laid_out(tmp_path, vendor) as made:
+        yield made
 
 
 @pytest.fixture
@@ -168,6 +202,24 @@ def _import(gateway: GatewayProcess, cache: Path, *further: str) -> Ended:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("apt-cacher-ng") is None, reason="apt-cacher-ng is not installed")
+@pytest.mark.parametrize("filled", ["apt-cacher-ng"], indirect=True)
+def test_cache_is_as_the_other_tests_lay_it_out(filled: Filled, vendor: SimulatedArchive, tmp_path: Path) -> None:
+    lay_out(tmp_path / "by-hand", vendor, filled.served.sources[0])
+    real = {path: filled.cache / path for path in filled.files() if not path.startswith("_xstore/")}
+    laid_out = (path for path in (tmp_path / "by-hand").rglob("*") if path.is_file())
+    ours = {str(path.relative_to(tmp_path / "by-hand")): path for path in laid_out}
+    assert set(ours) == set(real)
+    for name, path in ours.items():
+        if name.endswith(".head"):
+            assert read_head(path.read_bytes()) == read_head(real[name].read_bytes())
+        else:
+            assert path.read_bytes() == real[name].read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("apt-cacher-ng") is None, reason="apt-cacher-ng is not installed")
+@pytest.mark.parametrize("filled", ["apt-cacher-ng"], indirect=True)
 def test_what_the_cache_held_is_installed_again_with_every_source_dead(
     filled: Filled, gateway: GatewayProcess, private_apt: AptFactory, oracle: Oracle
 ) -> None:
