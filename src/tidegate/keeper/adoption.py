@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tidegate.archive.paths import suite_base
 from tidegate.archive.release import IndexEntry, Release
-from tidegate.keeper.ingest import Job
+from tidegate.keeper.ingest import INDEX_BYTES_MAX, Job
 from tidegate.keeper.ingest_process import Ingest, IngestError
 from tidegate.keeper.release_files import Statement
 from tidegate.keeper.wanted import Scope, listing_stem, wanted_indices
@@ -50,7 +50,7 @@ async def adopt(
     wanted = wanted_indices(release, suite, scope, asked)
     await hold_indices(archive, base, wanted.required, ports, by_hash=release.acquire_by_hash, required=True)
     await hold_indices(archive, base, wanted.learned, ports, by_hash=release.acquire_by_hash, required=False)
-    await list_indices(base, (*wanted.required, *wanted.learned), ports)
+    await list_indices(base, release, (*wanted.required, *wanted.learned), ports)
     files = [await keep_file(base + name, data, ports) for name, data in statement.files.items()]
     snapshot = Snapshot(
         archive.name,
@@ -98,16 +98,19 @@ async def _hold(archive: Archive, base: str, entry: IndexEntry, ports: Ports, *,
     return flight
 
 
-async def list_indices(base: str, entries: Sequence[IndexEntry], ports: Ports) -> None:
+async def list_indices(base: str, release: Release, entries: Sequence[IndexEntry], ports: Ports) -> None:
     """Take the held ones of them that list artifacts into the catalogue. Raises IncompleteError."""
     jobs: list[Job] = []
     try:
         for entry in entries:
-            if listing_stem(entry.path) is None or ports.catalogue.has_listing(entry.sha256):
+            stem = listing_stem(entry.path)
+            if stem is None or ports.catalogue.has_listing(entry.sha256):
                 continue
+            plain = release.entries.get(stem)
+            size_max = INDEX_BYTES_MAX if plain is None else min(plain.size, INDEX_BYTES_MAX)
             fd = ports.blobs.open(entry.sha256)
             if fd is not None:
-                jobs.append(Job(fd, entry.sha256.hex(), base + entry.path))
+                jobs.append(Job(fd, entry.sha256.hex(), base + entry.path, size_max))
         await ports.ingest(jobs)
     except IngestError as error:
         raise IncompleteError(str(error)) from None

@@ -27,17 +27,21 @@ PDIFF_INDEX_BYTES_MAX = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One index: an open blob, its digest in hex, and its path below the archive (which tells what it is)."""
+    """One index: an open blob, its digest in hex, and its path below the archive (which tells what it is).
+
+    `size_max` is what it may unpack to: what the Release lists for its plain form, where it does (threat 17).
+    """
 
     fd: int
     digest: str
     path: str
+    size_max: int = INDEX_BYTES_MAX
 
 
 def artifacts_of(job: Job) -> Iterator[Listed]:
     """What an index lists. Raises FormatError, naming where; OSError when the blob cannot be read."""
     directory, _, name = job.path.rpartition("/")
-    chunks = decompressed(_chunks(job.fd), name, size_max=INDEX_BYTES_MAX)
+    chunks = decompressed(_chunks(job.fd), name, size_max=job.size_max)
     if name.startswith("Packages"):
         for package in parse_packages(chunks):
             yield Listed(package.path, package.sha256, package.size)

@@ -319,7 +319,7 @@ class Keeper:
             base = suite_base(snapshot.suite)
             try:
                 await hold_indices(archive, base, unlisted, self._ports, by_hash=release.acquire_by_hash, required=True)
-                await list_indices(base, unlisted, self._ports)
+                await list_indices(base, release, unlisted, self._ports)
             except IncompleteError as error:
                 self._note("incomplete", archive, snapshot.suite, source="all sources", reason=str(error))
                 continue
@@ -365,7 +365,7 @@ class Keeper:
         base = suite_base(suite)
         try:
             await hold_indices(archive, base, [entry], self._ports, by_hash=release.acquire_by_hash, required=True)
-            await list_indices(base, [entry], self._ports)
+            await list_indices(base, release, [entry], self._ports)
         except IncompleteError as error:
             self._note("incomplete", archive, suite, source="all sources", reason=str(error))
             return False
