@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.keeper.house import DEBIAN, WAIT_S, House, archive_of, assert_coherent, house, settings
+from tests.keeper.house import DEBIAN, House, archive_of, assert_coherent, house, settings, until
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.faults import Status
 from tests.simulator.keys import Keys
@@ -35,14 +35,6 @@ def serve(archive: SimulatedArchive) -> Iterator[ServerFactory]:
     yield make
     for server in made:
         server.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait, within a bound, for what happens on the same loop."""
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.005)
 
 
 # Unknown suites
@@ -148,9 +140,9 @@ async def test_a_file_of_another_architecture_becomes_known_when_it_is_asked_for
         await here.adopt()
         path = deb(wide, "arm64")
         assert not here.knows(path)
-        assert await here.keeper.widen(DEBIAN, path)
+        assert await here.keeper.widen(DEBIAN, path) is None
         assert await here.fetch(path) == wide.read(path)
-        assert not await here.keeper.widen(DEBIAN, path)  # nothing new any more
+        assert await here.keeper.widen(DEBIAN, path) is None  # nothing new any more
         assert_coherent(here, keys)
         wide.publish()
         wide.update_package("plain", "0.2")
@@ -165,7 +157,7 @@ async def test_two_architectures_of_one_package_asked_for_at_once_both_become_kn
     async with house(tmp_path, archive_of(keys, source_server, architectures=("riscv64",))) as here:
         await here.adopt()
         paths = [deb(wide, "amd64"), deb(wide, "arm64")]
-        assert await asyncio.gather(*(here.keeper.widen(DEBIAN, path) for path in paths)) == [True, True]
+        assert await asyncio.gather(*(here.keeper.widen(DEBIAN, path) for path in paths)) == [None, None]
         assert all(here.knows(path) for path in paths)
 
 
@@ -178,7 +170,7 @@ async def test_what_no_index_may_list_widens_nothing_and_asks_nobody(
         source_server.forget()
         for path in ("pool/main/n/nothing/nothing_1_amd64.deb", "pool/non-free/x/x_1_amd64.deb", "x", ""):
             await here.keeper.widen(DEBIAN, path)
-        assert not await here.keeper.widen(DEBIAN, "pool/main/n/nothing/nothing_1_amd64.deb")
+        assert None is await here.keeper.widen(DEBIAN, "pool/main/n/nothing/nothing_1_amd64.deb")
         assert [path for path in (r.path for r in source_server.asked()) if path.startswith("pool/")] == []
 
 
@@ -188,7 +180,9 @@ async def test_an_index_that_cannot_be_had_widens_nothing_and_is_told(
     async with house(tmp_path, archive_of(keys, source_server)) as here:
         await here.adopt()
         source_server.refuse()
-        assert not await here.keeper.widen(DEBIAN, deb(wide, "arm64"))
+        problem = await here.keeper.widen(DEBIAN, deb(wide, "arm64"))
+        assert problem is not None
+        assert "binary-arm64" in problem
         (event,) = await here.events("incomplete")
         assert "binary-arm64" in str(event.data["reason"])
 
@@ -204,7 +198,7 @@ async def test_a_served_release_that_rotted_on_the_disk_is_not_read(
         name = member.digest.hex()
         blob = here.layout.blobs / name[:2] / name[2:]
         blob.write_bytes(blob.read_bytes().replace(b"arm64", b"armXX"))
-        assert not await here.keeper.widen(DEBIAN, deb(wide, "arm64"))
+        assert await here.keeper.widen(DEBIAN, deb(wide, "arm64")) is not None
 
 
 async def test_an_index_that_clients_asked_for_is_held_beforehand_from_the_next_adoption_on(
@@ -242,7 +236,7 @@ async def test_release_and_its_signature_are_fetched_when_somebody_wants_them(
 ) -> None:
     async with house(tmp_path, archive_of(keys, source_server)) as here:
         await here.adopt()
-        assert await asyncio.gather(*(here.keeper.complete(DEBIAN, "stable") for _ in range(5))) == [True] * 5
+        assert await asyncio.gather(*(here.keeper.complete(DEBIAN, "stable") for _ in range(5))) == [None] * 5
         for name in ("Release", "Release.gpg"):
             assert here.read(f"dists/stable/{name}") == archive.read(f"dists/stable/{name}")
         assert len(source_server.asked("dists/stable/Release.gpg")) == 1
@@ -255,7 +249,7 @@ async def test_a_release_of_another_publication_does_not_complete_the_served_one
     async with house(tmp_path, archive_of(keys, source_server)) as here:
         await here.adopt()
         archive.publish()
-        assert not await here.keeper.complete(DEBIAN, "stable")
+        assert await here.keeper.complete(DEBIAN, "stable") is not None
         assert here.read("dists/stable/Release") is None
 
 
@@ -267,16 +261,16 @@ async def test_a_release_whose_own_signature_is_bad_does_not_complete_anything(
         await here.adopt()
         wrong = archive.keys.home.detached(b"something else\n", archive.keys.good)
         archive.replace("dists/stable/Release.gpg", wrong)
-        assert not await here.keeper.complete(DEBIAN, "stable")
+        assert await here.keeper.complete(DEBIAN, "stable") is not None
         assert len(await here.events("refused", 2)) == 2
         archive.sign("stable", archive.keys.unknown)
-        assert not await here.keeper.complete(DEBIAN, "stable")
+        assert await here.keeper.complete(DEBIAN, "stable") is not None
 
 
 async def test_what_is_not_served_cannot_be_completed(source_server: SourceServer, keys: Keys, tmp_path: Path) -> None:
     async with house(tmp_path, archive_of(keys, source_server)) as here:
-        assert not await here.keeper.complete(DEBIAN, "stable")
-        assert not await here.keeper.list_one(DEBIAN, "stable", PATCHES)
+        assert await here.keeper.complete(DEBIAN, "stable") is not None
+        assert await here.keeper.list_one(DEBIAN, "stable", PATCHES) is not None
     assert source_server.asked() == []
 
 
@@ -294,9 +288,9 @@ async def test_the_patches_of_an_index_become_known_by_their_own_index(
     async with house(tmp_path, archive_of(keys, source_server)) as here:
         await here.adopt()
         assert not here.knows(patch)
-        assert await here.keeper.list_one(DEBIAN, "stable", PATCHES)
+        assert await here.keeper.list_one(DEBIAN, "stable", PATCHES) is None
         assert await here.fetch(patch) == archive.read(patch)
-        assert not await here.keeper.list_one(DEBIAN, "stable", "no/such/Index")
+        assert await here.keeper.list_one(DEBIAN, "stable", "no/such/Index") is None
         assert_coherent(here, keys)
 
 

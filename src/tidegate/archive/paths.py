@@ -167,7 +167,7 @@ def classify(path: str, suites: Collection[str]) -> ArchivePath:
     below = path[len(base) :]
     if by_hash := _by_hash(suite, below):
         return by_hash
-    if suite is None or _is_artifact(name):
+    if suite is None or is_artifact(name):
         return PoolFile(path)
     parent = below.rpartition("/")[0]
     if parent.endswith(".diff") and not name.startswith("Index"):
@@ -229,7 +229,8 @@ def _is_of_a_component(directory: str) -> bool:
     return directory.startswith("dists/") and (name == "source" or name.startswith("binary-"))
 
 
-def _is_artifact(name: str) -> bool:
+def is_artifact(name: str) -> bool:
+    """Whether a file of this name is a package or part of a source package: something that an index has to list."""
     return name.endswith(_BINARY_ENDINGS) or _SOURCE_PART.fullmatch(name) is not None
 
 

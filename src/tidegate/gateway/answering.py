@@ -94,18 +94,23 @@ class Answering:
     async def _later(self, connection: Connection, place: Place, resolution: Resolution) -> None:
         asked = Asked.OTHER
         tried: list[Needs] = []
+        problem: str | None = None
         try:
             async with asyncio.timeout(self._settings.wait_max_s) as limit:
                 while connection.phase is Phase.WAITING:
                     match resolution:
                         case Needs():
                             asked = resolution.asked
-                            if not await self._step(connection, place, resolution):
-                                return None
+                            if self._rooms.steps is None:
+                                return self._to_the_keeper(connection)
+                            problem = await self._step(self._rooms.steps, place, resolution) or problem
                             tried.append(resolution)
                             resolution = self._rooms.resolver.resolve(place, tried)
-                        case Absent(why, asked, proven):
-                            return self._refuse(connection, asked, why, temporary=False, proven_absent=proven)
+                        case Absent(_, asked) | Unlisted(_, asked) if problem is not None:
+                            # What we could not look at may list it: neither absent nor unlisted is known.
+                            return self._refuse(connection, asked, problem, temporary=True)
+                        case Absent(why, asked):
+                            return self._refuse(connection, asked, why, temporary=False, proven_absent=True)
                         case Unlisted(why):
                             return await self._pass_through(connection, place, why, limit)
                         case Found():
@@ -115,28 +120,26 @@ class Answering:
             why = f"nothing could be had within {self._settings.wait_max_s:g} s; it goes on, ask again"
             self._refuse(connection, asked, why, temporary=True)
 
-    async def _step(self, connection: Connection, place: Place, needs: Needs) -> bool:
-        """Make happen what the resolver needs. False when the connection was answered or handed over instead."""
-        steps = self._rooms.steps
-        if steps is None:
-            assert self._siblings is not None
-            self._siblings.hand_over(0, connection, connection.again())
-            return False
+    def _to_the_keeper(self, connection: Connection) -> None:
+        """This worker keeps nothing: the first one does, and answers."""
+        assert self._siblings is not None
+        self._siblings.hand_over(0, connection, connection.again())
+
+    @staticmethod
+    async def _step(steps: Steps, place: Place, needs: Needs) -> str | None:
+        """Make happen what the resolver needs: None, or why it did not."""
         match needs.step:
             case Step.ADOPT:
-                problem = await steps.ensure(place.archive, needs.suite)
-                if problem is not None and needs.asked is not Asked.ARTIFACT:
-                    self._refuse(connection, needs.asked, problem, temporary=True)
-                    return False
+                return await steps.ensure(place.archive, needs.suite)
             case Step.FRESHEN:
                 await steps.freshen(place.archive, needs.suite)
+                return None
             case Step.COMPLETE:
-                await steps.complete(place.archive, needs.suite)
+                return await steps.complete(place.archive, needs.suite)
             case Step.LIST:
-                await steps.list_one(place.archive, needs.suite, needs.path)
+                return await steps.list_one(place.archive, needs.suite, needs.path)
             case Step.WIDEN:
-                await steps.widen(place.archive, needs.path)
-        return True
+                return await steps.widen(place.archive, needs.path)
 
     async def _fetch(self, connection: Connection, place: Place, found: Found, limit: asyncio.Timeout) -> None:
         """Something listed: from the store by now, or from its one flight."""

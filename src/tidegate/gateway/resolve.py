@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tidegate.archive.errors import FormatError
-from tidegate.archive.paths import ByHash, IndexFile, PdiffPatch, PoolFile, ReleaseFile, classify, suite_base
+from tidegate.archive.paths import (
+    ByHash,
+    IndexFile,
+    PdiffPatch,
+    PoolFile,
+    ReleaseFile,
+    classify,
+    is_artifact,
+    suite_base,
+)
 from tidegate.gateway.answer import date_of
 from tidegate.gateway.refusal import Asked
 from tidegate.gateway.target import Place
@@ -53,11 +62,10 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """There is no such thing; `proven` when signed metadata says so, rather than our not having found it."""
+    """Signed metadata proves that there is no such thing; only as far as every step that was needed went well."""
 
     why: str
     asked: Asked
-    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,13 @@ class Unlisted:
     """No index lists it, but archives carry such files: changelogs, installer images, icons."""
 
     why: str
+    asked: Asked = Asked.OTHER
 
 
 Resolution = Found | Needs | Absent | Unlisted
 
 # Names that only a Release can vouch for: without an entry there, they do not exist.
 _INDEX_NAMES = ("Packages", "Sources", "Contents", "Translation-", "Components-", "Commands-", "icons-", "Release")
-_ARTIFACT_ENDINGS = (".deb", ".udeb", ".ddeb", ".dsc")
 
 
 class Resolver:
@@ -165,8 +173,8 @@ class Resolver:
         listed = self._catalogue.artifact(place.archive, place.path)
         if listed is not None:
             return Found(listed, date_of(listed.digest), Asked.ARTIFACT, (listed.path,), lasting=True)
-        is_artifact = place.path.endswith(_ARTIFACT_ENDINGS) or place.path.startswith("pool/")
-        if not is_artifact and needs.step is Step.WIDEN:
+        must_be_listed = needs.step is Step.LIST or is_artifact(place.path.rpartition("/")[2])
+        if not must_be_listed and not place.path.startswith("pool/"):
             return Unlisted("no index lists it")
         unadopted = [
             Needs(Step.ADOPT, needs.asked, suite)
@@ -176,10 +184,10 @@ class Resolver:
         for need in (needs, *unadopted):
             if need not in tried:
                 return need
-        if place.path.endswith(_ARTIFACT_ENDINGS) or needs.step is Step.LIST:
+        if must_be_listed:
             return Absent("no index of a Release that we hold lists it", needs.asked)
         return Unlisted("no index of a Release that we hold lists it")
 
     @staticmethod
     def _once(needs: Needs, tried: Collection[Needs], why: str) -> Resolution:
-        return Absent(why, needs.asked, proven=False) if needs in tried else needs
+        return Absent(why, needs.asked) if needs in tried else needs

@@ -11,19 +11,19 @@ class Steps(Protocol):
         ...
 
     async def freshen(self, archive: str, suite: str) -> None:
-        """Look at a served suite, and wait for the end of it, a bounded time."""
+        """Look at a served suite, and wait for the end of it, a bounded time; what is held does otherwise."""
         ...
 
-    async def complete(self, archive: str, suite: str) -> bool:
-        """See that Release and Release.gpg are there too."""
+    async def complete(self, archive: str, suite: str) -> str | None:
+        """See that Release and Release.gpg are there too: None, or why not."""
         ...
 
-    async def list_one(self, archive: str, suite: str, path: str) -> bool:
-        """Take in one index (path relative to the suite), so that what it lists is known."""
+    async def list_one(self, archive: str, suite: str, path: str) -> str | None:
+        """Take in one index (path relative to the suite), so that what it lists is known: None, or why not."""
         ...
 
-    async def widen(self, archive: str, path: str) -> bool:
-        """Take in further indices that may list this path. True if there were any."""
+    async def widen(self, archive: str, path: str) -> str | None:
+        """Take in all further indices that may list this path: None, or why one of them could not be had."""
         ...
 
     def noticed(self, archive: str, suite: str, path: str) -> None:

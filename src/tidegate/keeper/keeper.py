@@ -71,8 +71,9 @@ class Keeper:
         self._settings = settings
         self._now = now
         self._looks: dict[SuiteKey, asyncio.Task[Outcome]] = {}
+        self._alarmed: set[tuple[str, str, str, Refused]] = set()
         self._refused: dict[SuiteKey, tuple[float, str]] = {}
-        self._extra: dict[object, asyncio.Task[bool]] = {}
+        self._extra: dict[object, asyncio.Task[str | None]] = {}
         self.watchers: list[Callable[[SuiteKey, Outcome], None]] = []
         """Called with the outcome of each look."""
 
@@ -123,19 +124,19 @@ class Keeper:
             async with asyncio.timeout(self._settings.adopt_timeout_s):
                 await asyncio.shield(self.look(archive, suite))
 
-    async def widen(self, archive: str, path: str) -> bool:
-        """A path that no listing has: take in the indices of served snapshots that may list it. True if any was new."""
+    async def widen(self, archive: str, path: str) -> str | None:
+        """A path that no listing has: take in the indices of served snapshots that may list it. None, or why not."""
         # All that `indices_that_may_list` goes by: another architecture's file beside this one is another question.
         directory, _, name = path.rpartition("/")
         key = ("widen", archive, directory, name.rpartition("_")[2])
         return await self._once(key, partial(self._widen, archive, path))
 
-    async def complete(self, archive: str, suite: str) -> bool:
-        """Fetch Release and Release.gpg of what is served as InRelease, for clients that want them."""
+    async def complete(self, archive: str, suite: str) -> str | None:
+        """Fetch Release and Release.gpg of what is served as InRelease. None, or why not."""
         return await self._once(("complete", archive, suite), partial(self._complete, archive, suite))
 
-    async def list_one(self, archive: str, suite: str, path: str) -> bool:
-        """Take in one index (path relative to the suite) that lists other files. True when it is there."""
+    async def list_one(self, archive: str, suite: str, path: str) -> str | None:
+        """Take in one index (path relative to the suite) that lists other files. None, or why not."""
         return await self._once(("list", archive, suite, path), partial(self._list_one, archive, suite, path))
 
     def noticed(self, archive: str, suite: str, path: str) -> None:
@@ -243,6 +244,9 @@ class Keeper:
     async def _take(self, asking: Asking, statement: Statement, source: Source) -> Adopted | Confirmed | Excluded:
         archive, suite, mark = asking.archive, asking.suite, statement.accepted.mark
         for alarm in statement.accepted.alarms + statement.signed.alarms:
+            if (key := (archive.name, suite, source.url, alarm)) in self._alarmed:
+                continue  # told once a life of this process: an unknown second signer stays on every Release
+            self._alarmed.add(key)
             self._note("alarm", archive, suite, source=source.url, reason=alarm.reason, evidence=alarm.evidence)
         if mark != asking.mark:
             await asyncio.to_thread(self._trust.marks.rise, archive.name, suite, mark)
@@ -279,7 +283,7 @@ class Keeper:
 
     # Things that clients turn out to want
 
-    async def _once(self, key: object, begin: Callable[[], Coroutine[None, None, bool]]) -> bool:
+    async def _once(self, key: object, begin: Callable[[], Coroutine[None, None, str | None]]) -> str | None:
         """Share one run among all that ask for the same."""
         task = self._extra.get(key)
         if task is None:
@@ -306,11 +310,14 @@ class Keeper:
             data = file.read(size)
         return data if sha256(data).digest() == digest else None
 
-    async def _widen(self, archive_name: str, path: str) -> bool:
-        archive, found = self._archives[archive_name], False
+    async def _widen(self, archive_name: str, path: str) -> str | None:
+        archive, problem = self._archives[archive_name], None
         for snapshot in self._ports.catalogue.served():
-            release = self._release_of(snapshot) if snapshot.archive == archive_name else None
+            if snapshot.archive != archive_name:
+                continue
+            release = self._release_of(snapshot)
             if release is None:
+                problem = f"the Release of {snapshot.suite} cannot be read from the store"
                 continue
             candidates = indices_that_may_list(path, release, snapshot.suite)
             unlisted = [entry for entry in candidates if not self._ports.catalogue.has_listing(entry.sha256)]
@@ -322,17 +329,18 @@ class Keeper:
                 await list_indices(base, release, unlisted, self._ports)
             except IncompleteError as error:
                 self._note("incomplete", archive, snapshot.suite, source="all sources", reason=str(error))
+                problem = str(error)
                 continue
             for entry in unlisted:
                 now = int(self._now())
                 await asyncio.to_thread(self._ports.catalogue.note_asked, archive_name, snapshot.suite, entry.path, now)
-            found = True
-        return found
+        return problem
 
-    async def _complete(self, archive_name: str, suite: str) -> bool:
+    async def _complete(self, archive_name: str, suite: str) -> str | None:
         archive, snapshot = self._archives[archive_name], self._ports.catalogue.snapshot(archive_name, suite)
         if snapshot is None:
-            return False
+            return f"{suite} is not served"
+        problem = f"no source has a Release and Release.gpg of what is served of {suite}"
         for source in archive.sources:
             try:
                 files, _ = await detached(suite, source, self._ports.fetching)
@@ -351,25 +359,30 @@ class Keeper:
                 kept = [await keep_file(base + name, data, self._ports) for name, data in files.items()]
             except (FetchError, IncompleteError) as error:
                 self._passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
+                problem = f"{source.url}: {error}"
                 continue
             await asyncio.to_thread(self._ports.catalogue.add_members, snapshot, kept)
-            return True
-        return False
+            return None
+        return problem
 
-    async def _list_one(self, archive_name: str, suite: str, path: str) -> bool:
+    async def _list_one(self, archive_name: str, suite: str, path: str) -> str | None:
         archive, snapshot = self._archives[archive_name], self._ports.catalogue.snapshot(archive_name, suite)
-        release = None if snapshot is None else self._release_of(snapshot)
-        entry = None if release is None else release.entries.get(path)
-        if release is None or entry is None:
-            return False
+        if snapshot is None:
+            return f"{suite} is not served"
+        release = self._release_of(snapshot)
+        if release is None:
+            return f"the Release of {suite} cannot be read from the store"
+        entry = release.entries.get(path)
+        if entry is None:
+            return None  # the Release does not list it: then it lists nothing
         base = suite_base(suite)
         try:
             await hold_indices(archive, base, [entry], self._ports, by_hash=release.acquire_by_hash, required=True)
             await list_indices(base, release, [entry], self._ports)
         except IncompleteError as error:
             self._note("incomplete", archive, suite, source="all sources", reason=str(error))
-            return False
-        return True
+            return str(error)
+        return None
 
 
 def _discard(keys: set[SuiteKey], key: SuiteKey, task: "asyncio.Task[None]") -> None:

@@ -4,7 +4,7 @@
 def index_paths(path: str, digest: bytes, *, by_hash: bool = True) -> tuple[str, ...]:
     """An index's lasting by-hash name first, where the suite offers it, then its plain one.
 
-    Some archives advertise by-hash and lack it (PROTOCOL.md), so the plain name always stays as a way.
+    Some archives advertise by-hash and lack it, so the plain name always stays as a way.
     """
     directory = path.rpartition("/")[0]
     lasting = f"{directory}/by-hash/SHA256/{digest.hex()}".removeprefix("/")

@@ -65,7 +65,7 @@ class Layout:
             (self.blobs / f"{first:02x}").mkdir(exist_ok=True)
 
     def lock(self) -> int:
-        """Become the one gateway of this store, and empty `tmp`; returns the descriptor that holds the lock.
+        """Become the one gateway of this store, and clear `tmp` of what dead processes left; returns the descriptor.
 
         Raises StoreBusyError when another gateway has it. The kernel drops the lock with the process, however it ends.
         """
@@ -78,5 +78,19 @@ class Layout:
                 f"another tidegate serves from {self.cache}; stop it or choose another --state"
             ) from None
         for left in os.scandir(self.tmp):
-            os.unlink(left.path)
+            if not _lives(left.name.partition(".")[0]):
+                os.unlink(left.path)
         return fd
+
+
+def _lives(pid: str) -> bool:
+    """Whether the process that a draft is named after still runs and may be writing it (an import beside us)."""
+    if not pid.isascii() or not pid.isdigit() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
