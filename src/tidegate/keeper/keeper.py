@@ -246,6 +246,8 @@ class Keeper:
         for alarm in statement.accepted.alarms + statement.signed.alarms:
             if (key := (archive.name, suite, source.url, alarm)) in self._alarmed:
                 continue  # told once a life of this process: an unknown second signer stays on every Release
+            if len(self._alarmed) >= REMEMBERED_MAX:  # some tell the time, and so are never the same
+                self._alarmed.clear()
             self._alarmed.add(key)
             self._note("alarm", archive, suite, source=source.url, reason=alarm.reason, evidence=alarm.evidence)
         if mark != asking.mark:
