@@ -47,7 +47,12 @@ SETTINGS = KeeperSettings(refresh_interval_s=3600.0, adopt_timeout_s=20.0)
 
 def archive_of(keys: Keys, *servers: SourceServer, **changes: Any) -> Archive:
     """The configuration of a simulated archive, with these sources in this order."""
-    keyring = load_keyring(keys.keyring.read_bytes(), "simulator")
+    return configured(keys.keyring, *(server.url for server in servers), **changes)
+
+
+def configured(pinned: Path, *urls: str, **changes: Any) -> Archive:
+    """The same by addresses."""
+    keyring = load_keyring(pinned.read_bytes(), "simulator")
     assert isinstance(keyring, Keyring)
     values: dict[str, Any] = {
         "name": DEBIAN,
@@ -57,9 +62,7 @@ def archive_of(keys: Keys, *servers: SourceServer, **changes: Any) -> Archive:
         "architectures": ("amd64",),
         "deb_src": False,
         "aliases": (),
-        "sources": tuple(
-            source_of(server.url, reach=Reach.ANY, operator=str(server.port), kind="mirror") for server in servers
-        ),
+        "sources": tuple(source_of(url, reach=Reach.ANY, operator=url, kind="mirror") for url in urls),
         "strict_suite": True,
         "unnamed_suites": (),
         "accept_info_change": False,
@@ -84,7 +87,7 @@ def ingest_here(catalogue: Catalogue) -> Ingest:
 
 @dataclass(slots=True)
 class House:
-    """What a test sees of it. `clock_s` is added to the keeper's idea of now."""
+    """What a test sees of it. `clock_s` is added to the keeper's idea of now; `told` is what the journal's pen said."""
 
     keeper: Keeper
     fetching: Fetching
@@ -97,6 +100,7 @@ class House:
     archive: Archive
     clock_s: float = 0.0
     looked: list[tuple[SuiteKey, Outcome]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     async def look(self, suite: str = "stable") -> Outcome:
         """One look at a suite."""
@@ -167,7 +171,7 @@ async def house(
     take = ingest_here(catalogue) if ingest is None else ingest(layout, catalogue)
     ports = Ports(fetching, blobs, catalogue, take, lambda text: None)
     trust = Trust(verifier_for(), TrustSettings(), marks)
-    made = House(None, fetching, blobs, catalogue, marks, journal, pen, layout, archive)  # type: ignore[arg-type]  # next line
+    made = House(None, fetching, blobs, catalogue, marks, journal, pen, layout, archive, told=told)  # type: ignore[arg-type]  # next line
     made.keeper = Keeper({archive.name: archive}, ports, trust, pen, keeper, now=lambda: time.time() + made.clock_s)
     made.keeper.watchers.append(lambda key, outcome: made.looked.append((key, outcome)))
     try:
@@ -178,7 +182,14 @@ async def house(
         for opened in (catalogue, marks, journal):
             opened.close()
         os.close(lock)
-        assert told == []
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait, within a bound, for what happens on the same loop or outside of it."""
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.005)
 
 
 def assert_coherent(here: House, keys: Keys, suites: Sequence[str] = ("stable",)) -> int:
@@ -186,6 +197,7 @@ def assert_coherent(here: House, keys: Keys, suites: Sequence[str] = ("stable",)
 
     Returns how many suites are served.
     """
+    assert here.told == []
     for digest, size in here.blobs.digests():
         body = read(here.blobs, digest)
         assert body is not None

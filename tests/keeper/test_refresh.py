@@ -377,6 +377,29 @@ async def test_indices_of_a_torn_mirror_come_from_one_that_is_whole(
         assert_coherent(here, keys)
 
 
+@pytest.mark.parametrize("ending", ["xz", "gz", "zst", "bz2"])
+async def test_an_index_that_unpacks_to_more_than_its_release_lists_is_refused(
+    archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path, ending: str
+) -> None:
+    """Threat 17."""
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        snapshot = await here.adopt()
+        attacks.index_bomb(archive, ending, size_bytes=256 << 20)
+        assert f"Packages.{ending}" in await here.refused()
+        assert here.served() == snapshot
+
+
+async def test_an_index_with_one_endless_stanza_is_refused(
+    archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path
+) -> None:
+    """Threat 16."""
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        snapshot = await here.adopt()
+        attacks.oversized_index(archive, size_bytes=16 << 20)
+        assert "Packages" in await here.refused()
+        assert here.served() == snapshot
+
+
 async def test_a_change_of_signer_within_the_keyring_is_adopted_and_alarmed(
     archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path
 ) -> None:

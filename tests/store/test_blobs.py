@@ -1,7 +1,7 @@
 """Blobs in files and in memory, and what only files have: names, links, and a disk that fills up."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -124,6 +124,28 @@ def test_of_a_batch_that_cannot_be_kept_nothing_wrong_is_visible(layout: Layout)
 def test_a_draft_without_a_name_cannot_be_kept_in_files(layout: Layout) -> None:
     with pytest.raises(ValueError, match="without a name"):
         FileBlobs(layout).keep([verified(MemoryBlobs(), BYTES)])
+
+
+def test_data_are_flushed_before_their_names_are_given_and_names_before_they_are_promised(layout: Layout) -> None:
+    """Threat 38: what a power cut may undo is whatever was not flushed, in any order."""
+    blobs, order = FileBlobs(layout), list[str]()
+    batch = [verified(blobs, b"%d" % number) for number in range(3)]
+
+    def noting(name: str) -> Callable[..., None]:
+        call = getattr(os, name)
+
+        def noted(*arguments: int | str) -> None:
+            order.append(name)
+            call(*arguments)
+
+        return noted
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("fdatasync", "rename", "fsync"):
+            patched.setattr(os, name, noting(name))
+        blobs.keep(batch)
+    directories = len({name_of(layout, b"%d" % number).parent for number in range(3)})
+    assert order == ["fdatasync"] * 3 + ["rename"] * 3 + ["fsync"] * directories
 
 
 def test_many_are_as_durable_and_as_invisible_before_as_few(layout: Layout) -> None:

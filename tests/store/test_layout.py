@@ -63,11 +63,21 @@ def test_the_lock_goes_with_a_killed_process(layout: Layout) -> None:
 
 
 def test_half_a_download_of_the_last_run_is_gone_after_the_lock(layout: Layout, tmp_path: Path) -> None:
-    (layout.tmp / "4711.0").write_bytes(b"half a package")
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait(10)
+    for name in (f"{dead.pid}.0", f"{os.getpid()}.0", f"{2**40}.0", "-1.0", "no-number"):
+        (layout.tmp / name).write_bytes(b"half a package")
     (layout.tmp / "link").symlink_to(tmp_path)
     os.close(layout.lock())
     assert list(layout.tmp.iterdir()) == []
     assert tmp_path.exists()
+
+
+def test_what_another_living_process_is_writing_beside_us_stays(layout: Layout) -> None:
+    theirs = layout.tmp / f"{os.getppid()}.0"
+    theirs.write_bytes(b"an import under way")
+    os.close(layout.lock())
+    assert theirs.exists()
 
 
 def test_whoever_does_not_get_the_lock_leaves_the_downloads_of_the_other_alone(layout: Layout) -> None:
