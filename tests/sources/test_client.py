@@ -192,7 +192,6 @@ async def test_an_answer_that_breaks_off_is_cut(body: bytes, server: SourceServe
         OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nbody\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n-4\r\nbody\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nbody\r\n0\r\n\r\n",
-        OK + b"Content-Length: 4\r\n\r\nbody and more than that",
         b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 4\r\n\r\nbody",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     ],
@@ -204,6 +203,12 @@ async def test_an_answer_that_is_not_plain_http_is_malformed(server: SourceServe
         error = await failure_of(asking, server)
     assert error.failure is Failure.MALFORMED
     assert error.evidence
+
+
+async def test_bytes_behind_a_declared_body_are_not_taken_and_end_the_connection(server: SourceServer) -> None:
+    server.fault(RawAnswer(OK + b"Content-Length: 4\r\n\r\nbodyHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"))
+    async with client(first_byte_timeout_s=5.0) as asking:
+        assert [bytes((await get(asking, server)).body) for _ in range(2)] == [b"body", b"body"]
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take_fixed(self, data: memoryview) -> None:
         if len(data) > self._left:
-            raise FetchError(Failure.MALFORMED, "more bytes than the Content-Length said")
+            # Whatever follows belongs to no answer that was asked for; whether it comes at once or a moment later, it
+            # ends the connection and not the object.
+            self._keep_alive, data = False, data[: self._left]
         self._left -= len(data)
         self._to_sink(data)
         if not self._left:
