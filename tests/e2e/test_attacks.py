@@ -2,6 +2,8 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -9,14 +11,14 @@ from tests.conftest import AptFactory, GatewayFactory
 from tests.e2e.judging import bodies, judge, refreshed, status_of
 from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.oracle import Oracle
-from tests.realapt import PrivateApt
 from tests.simulator import attacks
 from tests.simulator.answer import Style
 from tests.simulator.archive import SimulatedArchive
+from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 
 AT_ONCE_S = 5.0
-SOURCES = "deb [signed-by=@KEYRING@] http://archive.example/debian stable main\n"
+SOURCES = "deb [signed-by=@KEYRING@] http://archive.example/debian {} main\n"
 HOSTILE = Style(conditional=False)
 """Shows what it has, whatever it is asked: a friendlier server says of an older file that nothing newer is there."""
 COLD = {
@@ -30,75 +32,90 @@ COLD = {
 """Those that are wrong also for who has never seen the archive."""
 
 
+@dataclass(frozen=True, slots=True)
+class Battlefield:
+    """One archive with a suite for each attack, one source that shows it, one gateway."""
+
+    archive: SimulatedArchive
+    source: SourceServer
+    gateway: GatewayProcess
+
+    def oracle(self, suite: str) -> Oracle:
+        """The judge of one suite."""
+        return Oracle(self.archive.keys.keyring, self.archive.public, (suite,))
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Battlefield]:
+    root = tmp_path_factory.mktemp("attacks")
+    archive = SimulatedArchive(root / "archive", keys)
+    suites = [f"{kind}{number}" for kind in ("warm", "cold") for number in range(len(attacks.UNACCEPTABLE))]
+    for suite in suites:
+        archive.add_package("hello", "1.0", suite=suite, depends="libgreet1")
+        archive.add_package("libgreet1", "1.0", suite=suite)
+    archive.publish()
+    with SourceServer(archive.public, prefix="/debian", style=HOSTILE) as source:
+        aliases = ("http://archive.example/debian",)
+        served = ServedArchive("debian", (source.url,), keys.keyring, suites=(), aliases=aliases)
+        gateway = GatewayProcess(root / "gateway", (served,))
+        gateway.start()
+        yield Battlefield(archive, source, gateway)
+        gateway.kill9()
+
+
+def attack(field: Battlefield, name: str, suite: str) -> None:
+    """Publish news that are broken in one way."""
+    field.archive.update_package("hello", "6.6.6", suite=suite, depends="libgreet1")
+    attacks.UNACCEPTABLE[name](field.archive, suite)
+
+
+@pytest.mark.parametrize("name", attacks.UNACCEPTABLE)
+def test_client_keeps_what_it_had_and_is_given_what_was_accepted(
+    name: str, field: Battlefield, private_apt: AptFactory
+) -> None:
+    suite = f"warm{list(attacks.UNACCEPTABLE).index(name)}"
+    apt, oracle = private_apt(SOURCES.format(suite), proxy=field.gateway.url), field.oracle(suite)
+    apt.update().check()
+    before = bodies(apt)
+    oracle.admit(field.archive.generation(field.archive.published))
+    attack(field, name, suite)
+    assert not refreshed(field.gateway, suite)
+    assert_said(field.gateway, suite)
+    result = apt.update().check()
+    assert result.seconds < AT_ONCE_S
+    assert bodies(apt) == before
+    apt.forget_lists()
+    apt.update().check()
+    assert bodies(apt) == before
+    assert apt.candidate("hello") == "1.0"
+    apt.install("hello").check()
+    judge(apt, field.archive, oracle)
+
+
+@pytest.mark.parametrize("name", COLD)
+def test_client_of_a_gateway_that_has_nothing_ends_at_once_and_is_told_why(
+    name: str, field: Battlefield, private_apt: AptFactory
+) -> None:
+    suite = f"cold{list(attacks.UNACCEPTABLE).index(name)}"
+    attack(field, name, suite)
+    apt = private_apt(SOURCES.format(suite), proxy=field.gateway.url)
+    result = apt.update()
+    assert not result.timed_out
+    assert result.exit == 100
+    assert result.seconds < AT_ONCE_S
+    assert field.source.url in result.said, "the sentence names who gave it"
+    assert apt.lists() == {}
+    assert apt.candidate("hello") is None
+
+
 @pytest.fixture
 def gateway(gateway_process: GatewayFactory, served: ServedArchive) -> GatewayProcess:
     return gateway_process(served)
 
 
-@pytest.fixture
-def apt(private_apt: AptFactory) -> PrivateApt:
-    return private_apt(SOURCES)
-
-
-def behind(gateway: GatewayProcess, apt: PrivateApt) -> None:
-    """Send the client through the gateway from now on."""
-    text = (apt.root / "apt.conf").read_text()
-    (apt.root / "apt.conf").write_text(text + f'Acquire::http::Proxy "{gateway.url}";\n')
-
-
-@pytest.mark.parametrize("name", attacks.UNACCEPTABLE)
-def test_client_keeps_what_it_had_and_is_given_what_was_accepted(
-    name: str,
-    gateway: GatewayProcess,
-    apt: PrivateApt,
-    archive: SimulatedArchive,
-    oracle: Oracle,
-    source_server: SourceServer,
-) -> None:
-    gateway.start()
-    behind(gateway, apt)
-    apt.update().check()
-    before = bodies(apt)
-    accepted = archive.generation(archive.published)
-    oracle.admit(accepted)
-    source_server.style = HOSTILE
-    archive.update_package("hello", "6.6.6", depends="libgreet1")
-    attacks.UNACCEPTABLE[name](archive)
-    assert not refreshed(gateway)
-    assert_said(gateway)
-    result = apt.update().check()
-    assert result.seconds < AT_ONCE_S
-    assert bodies(apt) == before
-    assert apt.candidate("hello") == "1.0"
-    apt.forget_lists()
-    apt.update().check()
-    assert bodies(apt) == before
-    archive.restore(archive.published - 1)  # what its packages are compared with
-    apt.install("hello").check()
-    judge(apt, archive, oracle)
-
-
-@pytest.mark.parametrize("name", COLD)
-def test_client_of_a_gateway_that_has_nothing_ends_at_once_and_is_told_why(
-    name: str, gateway: GatewayProcess, apt: PrivateApt, archive: SimulatedArchive, source_server: SourceServer
-) -> None:
-    archive.update_package("hello", "6.6.6", depends="libgreet1")
-    attacks.UNACCEPTABLE[name](archive)
-    gateway.start(until="/healthz")
-    behind(gateway, apt)
-    result = apt.update()
-    assert not result.timed_out
-    assert result.exit == 100
-    assert result.seconds < AT_ONCE_S
-    assert source_server.url in result.said, "the sentence names who gave it"
-    assert apt.lists() == {}
-    assert apt.candidate("hello") is None
-    assert_said(gateway)
-
-
 def test_refused_release_is_not_accepted_after_a_restart_or_a_wiped_cache(
     gateway: GatewayProcess,
-    apt: PrivateApt,
+    private_apt: AptFactory,
     archive: SimulatedArchive,
     oracle: Oracle,
     source_server: SourceServer,
@@ -107,7 +124,7 @@ def test_refused_release_is_not_accepted_after_a_restart_or_a_wiped_cache(
     archive.update_package("hello", "2.0", depends="libgreet1")
     archive.publish()
     gateway.start()
-    behind(gateway, apt)
+    apt = private_apt(SOURCES.format("stable"), proxy=gateway.url)
     archive.restore(1)
     gateway.restart()
     assert not refreshed(gateway)
@@ -126,14 +143,15 @@ def test_refused_release_is_not_accepted_after_a_restart_or_a_wiped_cache(
     judge(apt, archive, oracle)
 
 
-def assert_said(gateway: GatewayProcess) -> None:
+def assert_said(gateway: GatewayProcess, suite: str) -> None:
     """The journal knows it, the status says it."""
-    (suite,) = status_of(gateway)["suites"]
-    assert suite["trouble"], suite
-    gateway.wait_for(lambda: bool(kinds(gateway) & {"refused", "incomplete", "source-failed"}))
+    (told,) = (one for one in status_of(gateway)["suites"] if one["suite"] == suite)
+    assert told["trouble"], told
+    gateway.wait_for(lambda: bool(kinds(gateway, suite) & {"refused", "incomplete", "source-failed"}))
 
 
-def kinds(gateway: GatewayProcess) -> set[str]:
-    """The kinds of event in the journal."""
+def kinds(gateway: GatewayProcess, suite: str) -> set[str]:
+    """The kinds of event that the journal has of a suite."""
     with contextlib.closing(sqlite3.connect(f"file:{gateway.state}/journal.db?mode=ro", uri=True)) as journal:
-        return {kind for (kind,) in journal.execute("SELECT kind FROM event")}
+        found = journal.execute("SELECT kind FROM event WHERE subject = ?", (f"debian {suite}",))
+        return {kind for (kind,) in found}

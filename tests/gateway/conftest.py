@@ -1,6 +1,8 @@
 """One gateway for each module that talks to a real process over real sockets."""
 
 import contextlib
+import json
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,3 +119,9 @@ def read_all(wires: list[Wire]) -> list[Reply | None]:
 def asked(world: World, path: str) -> int:
     """How often a source was asked for a path."""
     return len(world.server.asked(path)) + len(world.second.asked(path))
+
+
+def open_connections(world: World) -> int:
+    """How many clients the gateway has, by its own account."""
+    with urllib.request.urlopen(f"{world.gateway.admin_url}/status.json", timeout=10) as answer:
+        return int(json.load(answer)["traffic"]["connections"])
