@@ -8,7 +8,6 @@ passed over.
 
 import contextlib
 import errno
-import fcntl
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pathlib import Path
 from tidegate.archive.errors import FormatError
 from tidegate.config import Gathered
 from tidegate.gateway.target import Place, Routes
-from tidegate.keeper.ingest import Job, take_in
+from tidegate.keeper.ingest import INDEX_BYTES_MAX, Job, take_in
 from tidegate.keeper.wanted import listing_stem
 from tidegate.store.blobs import Draft, Verified, WrongBytesError, sha256_of, verify
 from tidegate.store.catalogue import Listed
@@ -26,14 +25,12 @@ from tidegate.store.journal import Happening
 from tidegate.web.report import ImportReport
 from tidegate.wiring.acng_cache import HEAD_BYTES_MAX, HEAD_ENDING, Head, is_artifact, names, read_head, walk
 from tidegate.wiring.archives import archives_of, preset_name
+from tidegate.wiring.copying import copy, give_to_owner_of
 from tidegate.wiring.store import Store, layout_of, open_store
 
 BATCH_FILES_MAX = 128
 BATCH_BYTES_MAX = 256 << 20
 WRONG_NAMED_MAX = 10_000
-COPY_BYTES = 64 << 20
-FICLONE = 0x40049409
-"""ioctl_ficlone(2): the copy shares the original's extents."""
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -216,7 +213,7 @@ class _Takeover:
         draft = self.store.blobs.draft()
         try:
             copy(fd, draft)
-            _give_to_owner(draft.fd, self.store.layout.cache)
+            give_to_owner_of(draft.fd, self.store.layout.cache)
             return verify(draft, digest=listed.digest, size=listed.size)
         except BaseException:
             self._drop(draft)
@@ -253,10 +250,19 @@ class _Takeover:
             try:
                 if not self.store.catalogue.has_listing(digest):
                     with contextlib.suppress(FormatError):
-                        take_in(self.store.catalogue, Job(fd, digest.hex(), path))
+                        take_in(self.store.catalogue, Job(fd, digest.hex(), path, self._size_max(digest, path)))
             finally:
                 os.close(fd)
         self.indices.clear()
+
+    def _size_max(self, digest: bytes, path: str) -> int:
+        """What an index may unpack to: what the same Release lists for its plain form, where it does (threat 17)."""
+        for snapshot in self.store.catalogue.served():
+            member = self.store.catalogue.member(snapshot, path)
+            plain = self.store.catalogue.member(snapshot, listing_stem(path) or path)
+            if member is not None and member.digest == digest and plain is not None:
+                return min(plain.size, INDEX_BYTES_MAX)
+        return INDEX_BYTES_MAX
 
     def _is_held(self, listed: Listed) -> bool:
         return self.store.blobs.size(listed.digest) == listed.size
@@ -286,26 +292,3 @@ def _is_meant(owner: str | None, archive: str, listed: Listed) -> bool:
     a bare file name says too little.
     """
     return owner == archive if owner is not None else "/" in listed.path
-
-
-def copy(fd: int, draft: Draft) -> None:
-    """All bytes of an open file into an empty draft, shared where the file system can. Raises OSError."""
-    size = os.fstat(fd).st_size
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(draft.fd, FICLONE, fd)
-        draft.size = size
-        return
-    offset = 0
-    with contextlib.suppress(OSError):  # another file system of an older kernel: bytes by hand from there on
-        while sent := os.copy_file_range(fd, draft.fd, COPY_BYTES, offset, offset):
-            offset += sent
-    draft.size = offset
-    while chunk := os.pread(fd, COPY_BYTES, draft.size):
-        draft.write(chunk)
-
-
-def _give_to_owner(fd: int, cache: Path) -> None:
-    """Root often runs this for a gateway of another user, who has to be able to read it."""
-    owner = cache.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.fchown(fd, owner.st_uid, owner.st_gid)
