@@ -1,6 +1,5 @@
-"""What one client may take: time, connections, descriptors, memory (threats 19, 34 and 43)."""
+"""How much clients may take: connections, descriptors, memory (threats 34 and 43)."""
 
-import contextlib
 import hashlib
 import os
 import resource
@@ -12,19 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.conftest import HELLO, HUGE, LARGE, World, make_archive, open_connections, serving
-from tests.gateway.wire import CutShortError, Wire, close_all, request, wait_until
-from tests.simulator.keys import Keys
+from tests.gateway.conftest import HELLO, LARGE, World, open_connections
+from tests.gateway.wire import Wire, close_all, request, wait_until
 
-HEADER_S, IDLE_S, WRITE_S = 3.0, 2.0, 2.0
-TICK_S = 1.0  # deadlines are looked at so often: each may come so much sooner or later
-SLACK_S = 2.0  # a busy machine's
-HASTY_SETTINGS = f"""\
-[gateway]
-header_timeout_s = {HEADER_S}
-idle_timeout_s = {IDLE_S}
-write_timeout_s = {WRITE_S}
-"""
 CONNECTIONS_MAX = 64
 GATEWAY_SETTINGS = f"""\
 [gateway]
@@ -34,18 +23,9 @@ open_files_max = 16
 """
 
 
-@pytest.fixture(scope="module")
-def hasty(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[World]:
-    """A gateway of little patience."""
-    root = tmp_path_factory.mktemp("hasty")
-    with serving(root, make_archive(root / "archive", keys), settings=HASTY_SETTINGS) as world:
-        yield world
-
-
 @pytest.fixture(autouse=True)
-def _unharmed(request: pytest.FixtureRequest) -> Iterator[None]:
+def _unharmed(world: World) -> Iterator[None]:
     """Whatever a test does, the next client gets its bytes, and nothing is left of the one before."""
-    world: World = request.getfixturevalue("hasty" if "hasty" in request.fixturenames else "world")
     assert world.get(HELLO).body == world.body(HELLO)
     yield
     wait_until(lambda: open_connections(world) == 0)
@@ -53,82 +33,6 @@ def _unharmed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def open_files(pid: int) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-
-
-# Deadlines
-
-
-@pytest.mark.slow
-def test_head_that_trickles_in_ends_at_its_deadline(hasty: World) -> None:
-    with hasty.wire() as wire:
-        begun = time.monotonic()
-        with contextlib.suppress(ConnectionError):
-            for byte in request(f"/debian/{HELLO}") * 2:
-                wire.send(bytes([byte]))
-                if wire.is_ended() or time.monotonic() - begun > HEADER_S + TICK_S + SLACK_S:
-                    break
-                time.sleep(0.1)  # the attack itself: slower than the deadline, faster than any silence
-        took = time.monotonic() - begun
-    assert HEADER_S - TICK_S <= took < HEADER_S + TICK_S + SLACK_S
-
-
-@pytest.mark.slow
-def test_connection_that_asks_nothing_ends_at_the_idle_deadline(hasty: World) -> None:
-    begun = time.monotonic()
-    with hasty.wire() as silent, hasty.wire() as kept:
-        assert kept.ask(f"/debian/{HELLO}").status == 200
-        assert silent.rest() == kept.rest() == b""
-    assert IDLE_S - TICK_S <= time.monotonic() - begun < IDLE_S + 2 * TICK_S + SLACK_S
-
-
-@pytest.mark.slow
-def test_idle_deadline_counts_from_the_last_answer(hasty: World) -> None:
-    begun = time.monotonic()
-    with hasty.wire() as wire:
-        while time.monotonic() - begun < IDLE_S + 2 * TICK_S:
-            assert wire.ask(f"/debian/{HELLO}").status == 200
-            time.sleep(IDLE_S / 4)  # a client that is slow, not idle
-        assert not wire.is_ended()
-
-
-@pytest.mark.slow
-def test_client_that_takes_no_byte_ends_at_the_write_deadline(hasty: World) -> None:
-    hasty.get(HUGE)
-    with hasty.wire(receive_buffer_bytes=4096) as wire:
-        wire.send(request(f"/debian/{HUGE}"))
-        begun = time.monotonic()
-        wait_until(lambda: open_connections(hasty) == 0, within_s=WRITE_S + 2 * TICK_S + SLACK_S)
-        assert time.monotonic() - begun >= WRITE_S - TICK_S
-        with pytest.raises(CutShortError):
-            wire.read()
-
-
-@pytest.mark.slow
-def test_client_that_takes_its_bytes_slowly_is_served_to_the_end(hasty: World) -> None:
-    begun = time.monotonic()
-    with hasty.wire(receive_buffer_bytes=65_536) as wire:
-        wire.send(request(f"/debian/{HUGE}"))
-        _, _, headers = wire.read_head()
-        size, pieces = int(headers["content-length"]), []
-        while size:
-            pieces.append(wire.take(min(size, 4 << 20)))
-            size -= len(pieces[-1])
-            time.sleep(0.4)  # slower than the write deadline in all, never within
-        body = b"".join(pieces)
-    assert time.monotonic() - begun > WRITE_S + TICK_S
-    hasty.oracle.check(HUGE, body)
-
-
-@pytest.mark.slow
-def test_stream_of_requests_without_a_pause_is_no_slow_head(hasty: World) -> None:
-    one = request(f"/debian/{HELLO}")
-    begun = time.monotonic()
-    with hasty.wire() as wire:
-        wire.send(one[:10])
-        while time.monotonic() - begun < HEADER_S + 2 * TICK_S:
-            wire.send(one[10:] + one[:10])  # each piece ends within the next head
-            assert wire.read().status == 200
-            time.sleep(0.02)
 
 
 # Connections
