@@ -95,6 +95,12 @@ def _arguments_objection(node: Command, given: Sequence[str]) -> str | None:
     return None
 
 
+# What .gitignore keeps out of a clone, so that it is there only once something was run.
+MADE_WHEN_NEEDED = frozenset(
+    line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line.startswith("/")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A file or folder that a document names, and a name in it."""
@@ -108,8 +114,10 @@ class Place:
         found = next((base / self.path for base in bases if (base / self.path).exists()), None)
         if found is None and "/" not in self.path:  # a name that several rooms have: settings.py
             found = next(SOURCE.rglob(self.path), None)
-        if found is None:
+        if found is None and self.path.rstrip("/") not in MADE_WHEN_NEEDED:
             return f"{self.path} is not there"
+        if found is None:
+            return None
         if self.name and self.name not in names_in(found):
             return f"{self.path} has no {self.name}"
         return None
