@@ -209,6 +209,24 @@ def _ask(gateway: GatewayProcess, path: str) -> None:
         wire.ask(f"/debian/{path}")
 
 
+def test_store_that_breaks_under_it_ends_requests_with_a_sentence_and_not_the_gateway(
+    gateway: GatewayProcess, oracle: Oracle
+) -> None:
+    held = gateway.get(f"/debian/{HELLO}")
+    oracle.check(HELLO, held.body)
+    catalogue = gateway.state / "cache/catalogue.db"
+    for path in catalogue.parent.glob("catalogue.db*"):
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+    with Wire(gateway.port) as wire:
+        answers = [wire.ask(f"/debian/pool/main/x/x{number}/x{number}_1_amd64.deb") for number in range(20)]
+    assert {answer.status for answer in answers} <= {403, 404, 503}
+    assert "the gateway itself cannot answer" in answers[-1].reason
+    with Wire(gateway.port) as wire:
+        assert wire.ask("http://elsewhere.example/x").status == 403
+    assert gateway.running
+
+
 # Workers
 
 

@@ -96,6 +96,29 @@ def test_gateway_out_of_descriptors_serves_whom_it_has_and_does_not_spin(world: 
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+def test_blob_that_cannot_be_opened_for_want_of_descriptors_is_refused_and_others_are_served(world: World) -> None:
+    shelved = "pool/main/libg/libgreet1/libgreet1_1.0+ds-1~sim1_amd64.deb"
+    assert world.get(LARGE).status == 200
+    assert world.get(shelved).status == 200
+    world.gateway.restart()  # nothing is open
+    pid = world.gateway.pid
+    with world.wire() as first, world.wire() as second:
+        assert first.ask(f"/debian/{HELLO}").status == 200
+        assert second.ask(f"/debian/{HELLO}").status == 200
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(pid), before[1]))
+        try:
+            first.send(request(f"/debian/{LARGE}") + request(f"/debian/{shelved}"))
+            second.send(request(f"/debian/{HELLO}") * 3)
+            for reply in (first.read(), first.read()):
+                assert (reply.status, reply.reason.rpartition(": ")[2]) == (503, "Too many open files")
+            assert [second.read().body for _ in range(3)] == [world.body(HELLO)] * 3
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        assert first.ask(f"/debian/{LARGE}").body == world.body(LARGE)
+    world.oracle.check(LARGE, world.body(LARGE))
+
+
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

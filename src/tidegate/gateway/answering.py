@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tidegate.gateway.connection import Connection, Phase
 from tidegate.gateway.entry import Entry, Shelf, form_of
-from tidegate.gateway.refusal import Asked, answer_for
+from tidegate.gateway.refusal import Answer, Asked, answer_for
 from tidegate.gateway.request import user_agent
 from tidegate.gateway.resolve import Absent, Found, Needs, Resolution, Resolver, Step, Unlisted
 from tidegate.gateway.settings import GatewaySettings
@@ -58,14 +58,19 @@ class Answering:
 
     def now_or_later(self, connection: Connection, place: Place) -> bool:
         """Answer at once what is held; else a task owes the answer. True when an answer is out."""
-        resolution = self._rooms.resolver.resolve(place, ())
-        if isinstance(resolution, Found):
-            self._notice(place, resolution)
-            entry = self._held(resolution)
-            if entry is not None:
-                if resolution.lasting and connection.is_plain:
-                    self._shelf.remember(connection.request, entry, connection.line)
-                return connection.give(entry, _how("hit", resolution.snapshot, resolution.asked))
+        asked, entry = Asked.OTHER, None
+        try:
+            resolution = self._rooms.resolver.resolve(place, ())
+            if isinstance(resolution, Found):
+                asked = resolution.asked
+                self._notice(place, resolution)
+                entry = self._held(resolution)
+        except Exception as error:
+            return connection.refuse(*self._failed(connection, asked, error))
+        if isinstance(resolution, Found) and entry is not None:
+            if resolution.lasting and connection.is_plain:
+                self._shelf.remember(connection.request, entry, connection.line)
+            return connection.give(entry, _how("hit", resolution.snapshot, resolution.asked))
         connection.wait()
         task = asyncio.get_running_loop().create_task(self._later(connection, place, resolution))
         self._tasks.add(task)
@@ -119,6 +124,21 @@ class Answering:
         except TimeoutError:
             why = f"nothing could be had within {self._settings.wait_max_s:g} s; it goes on, ask again"
             self._refuse(connection, asked, why, temporary=True)
+        except Exception as error:
+            if connection.phase is Phase.WAITING:
+                self._done(connection, connection.refuse(*self._failed(connection, asked, error)))
+
+    @staticmethod
+    def _failed(connection: Connection, asked: Asked, error: Exception) -> tuple[Answer, str]:
+        """What to say where a store or a defect of ours fails a request: it must strand neither this client nor those
+        behind it. The loop tells of it, unless it is the machine that has run out of something (threat 43)."""
+        what = error.strerror if isinstance(error, OSError) else type(error).__name__
+        why = f"the gateway itself cannot answer this now: {what}"
+        if not isinstance(error, OSError):
+            told = {"message": f"no answer to {connection.line!r}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)
+        agent = user_agent(connection.request)
+        return answer_for(asked, why, user_agent=agent, temporary=True, proven_absent=False), why
 
     def _to_the_keeper(self, connection: Connection) -> None:
         """This worker keeps nothing: the first one does, and answers."""
