@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.judging import refreshed, status_of
 from tests.gateway.conftest import MIB, World, asked, crowd_asking, make_archive, read_all, serving
 from tests.gateway.wire import close_all, request, wait_until
 from tests.simulator.keys import Keys
@@ -173,17 +174,35 @@ def test_flights_that_one_client_may_begin_are_bounded_and_the_rest_wait(world: 
     for number in range(len(paths)):
         world.archive.add_package(f"wide{number}", "1.0", filling_bytes=1000)
     world.archive.publish()
-    refreshed = world.gateway.command("refresh", "--wait", "--state", str(world.gateway.state))
-    assert refreshed.returncode == 0, refreshed.stderr
+    assert refreshed(world.gateway)
     gate = world.server.hold(None, "pool/main/w/*")
     wires = [wire for path in paths for wire in crowd_asking(world, path, 1)]
-    workers = world.gateway.status()["running"]["workers"]
+    workers = status_of(world.gateway)["running"]["workers"]
     try:
         world.server.wait_for(lambda: gate.held >= FLIGHTS_PER_CLIENT)
         assert gate.held <= FLIGHTS_PER_CLIENT * workers
         gate.release()
         for path, wire in zip(paths, wires, strict=True):
             world.oracle.check(path, wire.read().body)
+    finally:
+        close_all(wires)
+        world.server.heal()
+
+
+def test_unlisted_files_count_among_a_clients_fetches(world: World) -> None:
+    paths = [f"installer/image{number}" for number in range(3 * FLIGHTS_PER_CLIENT)]
+    for path in paths:
+        image = world.archive.public.resolve() / path
+        image.parent.mkdir(exist_ok=True)
+        image.write_bytes(path.encode())
+    gate = world.server.hold(None, "installer/*")
+    wires = [wire for path in paths for wire in crowd_asking(world, path, 1)]
+    workers = status_of(world.gateway)["running"]["workers"]
+    try:
+        world.server.wait_for(lambda: gate.held >= FLIGHTS_PER_CLIENT)
+        assert gate.held <= FLIGHTS_PER_CLIENT * workers
+        gate.release()
+        assert [wire.read().body.decode() for wire in wires] == paths
     finally:
         close_all(wires)
         world.server.heal()

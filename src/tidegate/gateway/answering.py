@@ -6,7 +6,7 @@ The decision is the resolver's; this does what it asks for, bounded in time, and
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 
 from tidegate.gateway.connection import Connection, Phase
@@ -72,10 +72,13 @@ class Answering:
                 self._shelf.remember(connection.request, entry, connection.line)
             return connection.give(entry, _how("hit", resolution.snapshot, resolution.asked))
         connection.wait()
-        task = asyncio.get_running_loop().create_task(self._later(connection, place, resolution))
+        self._later_on(self._later(connection, place, resolution))
+        return False
+
+    def _later_on(self, doing: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return False
 
     def _held(self, found: Found) -> Entry | None:
         """The entry of a held blob; one of another size than listed is no such blob (threat 39)."""
@@ -195,8 +198,7 @@ class Answering:
         under_way = fetching.under_way(wanted.digest)
         if under_way is not None:
             return under_way
-        slot = self._slots.setdefault(connection.peer, asyncio.Semaphore(self._settings.flights_per_client_max))
-        await slot.acquire()
+        slot = await self._slot(connection.peer)
         under_way = fetching.under_way(wanted.digest)
         if under_way is not None or self._rooms.blobs.size(wanted.digest) == wanted.size:
             self._give_back(connection.peer, slot)
@@ -205,6 +207,12 @@ class Answering:
         peer = connection.peer
         flight.settled.add_done_callback(lambda _: self._give_back(peer, slot))
         return flight
+
+    async def _slot(self, peer: str) -> asyncio.Semaphore:
+        """Wait for a place among the fetches that this client may have under way."""
+        slot = self._slots.setdefault(peer, asyncio.Semaphore(self._settings.flights_per_client_max))
+        await slot.acquire()
+        return slot
 
     def _give_back(self, peer: str, slot: asyncio.Semaphore) -> None:
         slot.release()
@@ -215,10 +223,13 @@ class Answering:
         """Something that no index lists: unverified, uncached, marked as such; or refused, in strict mode."""
         if self._settings.strict:
             return self._refuse(connection, Asked.OTHER, f"{why}, and gateway.strict is on", temporary=False)
+        slot = await self._slot(connection.peer)
         try:
             passing = self._rooms.fetching.pass_through(self._rooms.archives[place.archive].sources, place.path)
         except OSError as error:
-            return self._refuse(connection, Asked.OTHER, str(error), temporary=True)
+            self._give_back(connection.peer, slot)
+            return self._refuse(connection, Asked.OTHER, error.strerror or "no room", temporary=True)
+        self._later_on(self._over(passing, connection.peer, slot))
         while not (passing.complete or passing.failed or (passing.size is not None and passing.available)):
             await passing.changed()
         if connection.phase is not Phase.WAITING:
@@ -230,6 +241,12 @@ class Answering:
         limit.reschedule(None)
         form = form_of(place.path, b"", passing.size, int(time.time()))
         return self._done(connection, connection.follow(passing, form, "pass; unverified, no index lists it"))
+
+    async def _over(self, passing: Passing, peer: str, slot: asyncio.Semaphore) -> None:
+        """An unlisted file counts among its client's fetches until it is through, whoever is still there to see it."""
+        while not (passing.complete or passing.failed):
+            await passing.changed()
+        self._give_back(peer, slot)
 
     def _refuse(
         self, connection: Connection, asked: Asked, why: str, *, temporary: bool, proven_absent: bool = False
