@@ -64,8 +64,8 @@ def field(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Batt
 
 
 def attack(field: Battlefield, name: str, suite: str) -> None:
-    """Publish news that are broken in one way."""
-    field.archive.update_package("hello", "6.6.6", suite=suite, depends="libgreet1")
+    """Publish news that are broken in one way; each suite's are of its own, or a torn one could be made whole."""
+    field.archive.update_package("hello", f"6.6.6+{suite}", suite=suite, depends="libgreet1")
     attacks.UNACCEPTABLE[name](field.archive, suite)
 
 
