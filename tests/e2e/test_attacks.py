@@ -49,14 +49,15 @@ class Battlefield:
 def field(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Battlefield]:
     root = tmp_path_factory.mktemp("attacks")
     archive = SimulatedArchive(root / "archive", keys)
-    suites = [f"{kind}{number}" for kind in ("warm", "cold") for number in range(len(attacks.UNACCEPTABLE))]
-    for suite in suites:
+    numbers = range(len(attacks.UNACCEPTABLE))
+    warm = tuple(f"warm{number}" for number in numbers)
+    for suite in (*warm, *(f"cold{number}" for number in numbers)):
         archive.add_package("hello", "1.0", suite=suite, depends="libgreet1")
         archive.add_package("libgreet1", "1.0", suite=suite)
     archive.publish()
     with SourceServer(archive.public, prefix="/debian", style=HOSTILE) as source:
         aliases = ("http://archive.example/debian",)
-        served = ServedArchive("debian", (source.url,), keys.keyring, suites=(), aliases=aliases)
+        served = ServedArchive("debian", (source.url,), keys.keyring, suites=warm, aliases=aliases)
         gateway = GatewayProcess(root / "gateway", (served,))
         gateway.start()
         yield Battlefield(archive, source, gateway)
