@@ -1,5 +1,6 @@
 """Refresh and adoption against a real signed archive: what is adopted, confirmed, refused, and what stays served."""
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,6 +198,28 @@ async def test_a_restart_asks_conditionally_too(
         assert isinstance(await here.look(), Confirmed)
         assert_coherent(here, keys)
     assert await answered(source_server) == [(INRELEASE, 304)]
+
+
+async def test_a_look_that_is_asked_for_sees_what_was_published_before_it_was_asked_for(
+    archive: SimulatedArchive, serve: ServerFactory, keys: Keys, tmp_path: Path
+) -> None:
+    """One under way got its answer from before the publication: to share it would be to tell old news as new."""
+    source_server = serve(style=Style(conditional=False))
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        await here.adopt()
+        gate = source_server.hold(0)  # the head of what stands now is out, its body is not
+        under_way = here.keeper.look(here.archive.name, "stable")
+        await asyncio.to_thread(source_server.wait_for, lambda: gate.held >= 1)
+        archive.update_package("hello", "2.0")
+        archive.publish()
+        asked_for = asyncio.create_task(here.keeper.look_anew(here.archive.name, "stable"))
+        source_server.heal(None)
+        source_server.release()
+        await under_way
+        await asked_for
+        assert here.catalogue.served()[0].date == max(one.date for _, _, one in here.marks.all())
+        newest = tuple(p for p in archive.suites["stable"].packages if p.name == "hello")
+        assert all(here.knows(package.path) for package in newest)
 
 
 async def test_looks_at_once_share_one(

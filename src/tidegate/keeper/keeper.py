@@ -92,6 +92,13 @@ class Keeper:
             task.add_done_callback(lambda _: self._looks.pop(key, None))
         return task
 
+    async def look_anew(self, archive: str, suite: str) -> Outcome:
+        """A look that begins after this call: one under way may have asked before what the caller knows of happened."""
+        under_way = self._looks.get((archive, suite))
+        if under_way is not None:
+            await asyncio.wait({under_way})
+        return await asyncio.shield(self.look(archive, suite))
+
     async def ensure(self, archive: str, suite: str) -> str | None:
         """Wait until the suite is served; None when it is, else why it is not, in a sentence."""
         catalogue = self._ports.catalogue

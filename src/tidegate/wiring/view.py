@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tidegate.keeper.outcome import NotAdopted
+from tidegate.keeper.outcome import NotAdopted, Outcome
 from tidegate.sources.archive import Archive
 from tidegate.store.layout import Layout
 from tidegate.web.report import (
@@ -28,6 +28,7 @@ class RunningView:
 
     def __init__(self, worker: Worker, running: RunningReport, notes: tuple[str, ...]) -> None:
         self._worker = worker
+        self._looks: set[asyncio.Task[Outcome]] = set()
         self.running = running
         self.notes = notes
 
@@ -57,7 +58,9 @@ class RunningView:
         if archive not in self._worker.archives:
             raise KeyError(archive)
         assert self._worker.keeper is not None
-        look = self._worker.keeper.look(archive, suite)
+        look = asyncio.get_running_loop().create_task(self._worker.keeper.look_anew(archive, suite))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
         if not wait:
             return True, "begun"
         outcome = await asyncio.shield(look)
