@@ -126,3 +126,22 @@ def test_a_programmers_error_with_one_draft_does_not_end_the_thread_for_all(blob
         keeping.close()
 
     uvloop.run(story())
+
+
+def test_nothing_of_a_group_is_kept_in_hand_once_it_is_committed(blobs: Gated) -> None:
+    """A draft that is held on to keeps its descriptor, and a deleted file's bytes, until the next one comes."""
+
+    async def story() -> None:
+        blobs.may.set()
+        keeping = Committer(blobs)
+        closed = threading.Event()
+        one = verified(blobs, b"one")
+        one.draft.on_close = closed.set
+        held = keeping.keep(one)
+        del one
+        await held
+        del held
+        assert await asyncio.to_thread(closed.wait, 10)
+        keeping.close()
+
+    uvloop.run(story())

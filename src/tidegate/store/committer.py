@@ -45,15 +45,18 @@ class Committer:
         self._thread.join()
 
     def _run(self) -> None:
-        closing = False
-        while not closing:
-            batch = [self._jobs.get()]
-            if batch[0] is not None:
-                time.sleep(LINGER_S)
-            while len(batch) < BATCH_MAX and not self._jobs.empty():
-                batch.append(self._jobs.get())
-            closing = None in batch
-            self._commit([job for job in batch if job is not None])
+        while self._round():
+            pass
+
+    def _round(self) -> bool:
+        """One group, and whether there may be another. Of its own, so that nothing of a group outlives it here."""
+        batch = [self._jobs.get()]
+        if batch[0] is not None:
+            time.sleep(LINGER_S)
+        while len(batch) < BATCH_MAX and not self._jobs.empty():
+            batch.append(self._jobs.get())
+        self._commit([job for job in batch if job is not None])
+        return None not in batch
 
     def _commit(self, jobs: list[_Job]) -> None:
         if not jobs:
