@@ -71,6 +71,7 @@ class Keeper:
         self._settings = settings
         self._now = now
         self._looks: dict[SuiteKey, asyncio.Task[Outcome]] = {}
+        self._freshened: dict[SuiteKey, asyncio.Task[Outcome]] = {}
         self._alarmed: set[tuple[str, str, str, Refused]] = set()
         self._refused: dict[SuiteKey, tuple[float, str]] = {}
         self._extra: dict[object, asyncio.Task[str | None]] = {}
@@ -126,10 +127,13 @@ class Keeper:
         return str(outcome)
 
     async def freshen(self, archive: str, suite: str) -> None:
-        """Look at a served suite now; after `adopt_timeout_s` what is held has to do."""
+        """Look at a served suite, once in this process's life; after `adopt_timeout_s` what is held has to do."""
+        key = (archive, suite)
+        if key not in self._freshened:
+            self._freshened[key] = self.look(archive, suite)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.adopt_timeout_s):
-                await asyncio.shield(self.look(archive, suite))
+                await asyncio.shield(self._freshened[key])
 
     async def widen(self, archive: str, path: str) -> str | None:
         """A path that no listing has: take in the indices of served snapshots that may list it. None, or why not."""

@@ -61,7 +61,9 @@ async def _run(errand: Errand, scratch: Path, store: Store) -> RunReport:
     archives, _ = archives_of(errand.gathered.settings.archive)
     gateway = replace(errand.gathered.settings.gateway, access_log=False)
     settings = replace(errand.gathered.settings, gateway=gateway)
-    worker = Worker(settings, archives, store, Place(listener, fresh_since=int(time.time())), errand.tell)
+    # The store tells seconds: what was confirmed within this one may have been confirmed before us.
+    place = Place(listener, fresh_since=int(time.time()) + 1)
+    worker = Worker(settings, archives, store, place, errand.tell)
     refused: dict[str, None] = {}
     worker.gateway.access.on_refusal = lambda line, why: refused.setdefault(f"{line}: {why}"[:300])
     worker.start(keep=False)
