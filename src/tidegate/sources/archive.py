@@ -4,12 +4,15 @@ import ipaddress
 from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from tidegate.archive.paths import encoded
 from tidegate.sources.settings import Kind
 from tidegate.trust.keyring import Keyring
 
+LOCAL_OPERATOR = "this host"
+"""Who runs a folder of this machine, where the settings do not say whose copy it is."""
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -31,23 +34,33 @@ class Endpoint:
     host: str
     port: int
     reach: Reach
+    root: Path | None = None
+    """A folder of this machine instead of a host: the scheme is `file`, the host empty, the port 0."""
 
     @property
     def authority(self) -> str:
-        """The Host header's value (RFC 9110, 7.2)."""
+        """The Host header's value (RFC 9110, 7.2); empty for a folder."""
+        if self.root is not None:
+            return ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORT[self.scheme] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place to get an archive's bytes from; `url` has no trailing slash and names it."""
+    """One place to get an archive's bytes from; `url` has no trailing slash and names it.
+
+    `region` is where it stands, as its operator says (ISO 3166: `de`, `us`; empty: anywhere, or unknown); `priority`
+    is apt's: lower ones are preferred, whatever their order.
+    """
 
     url: str
     endpoint: Endpoint
     base: str
     operator: str
     kind: Kind
+    region: str = ""
+    priority: int = 0
 
     def target(self, path: str) -> str:
         """The request target of an archive's path at this source."""
@@ -84,14 +97,42 @@ def is_literal(host: str) -> bool:
     return True
 
 
-def source_of(url: str, *, reach: Reach, operator: str, kind: Kind) -> Source:
-    """A source from its configured address. An address written as a number may be what it says."""
+def folder_of(url: str) -> Path | None:
+    """The folder that a media source's address names: `file:///mnt/disc` (RFC 8089) or a plain absolute path.
+
+    None for an address of another kind. Raises BadAddressError for one that is not a folder below the root of all.
+    """
+    if url.startswith("/"):
+        path = url
+    elif url.startswith("file:"):
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
+            raise BadAddressError(f"{url!r}: write it as file:///PATH")
+        path = unquote(parts.path)
+    else:
+        return None
+    names = path.strip("/").split("/")
+    if any(c < " " or c == "\x7f" for c in path) or any(name in {"", ".", ".."} for name in names):
+        raise BadAddressError(f"{url!r}: not a folder's absolute path in its shortest form")
+    return Path("/", *names)
+
+
+def source_of(
+    url: str, *, reach: Reach, operator: str, kind: Kind, region: str = "", priority: int = 0
+) -> Source:
+    """A source from its configured address. An address written as a number may be what it says.
+
+    A folder's is of the kind `media`, whatever `kind` says, and is named `file:///PATH` however it was written.
+    """
+    if (root := folder_of(url)) is not None:
+        folder = Endpoint("file", "", 0, Reach.ANY, root)
+        return Source(root.as_uri(), folder, "", operator or LOCAL_OPERATOR, "media", region, priority)
     endpoint, path = endpoint_of(url.rstrip("/"), reach)
     if "?" in path:
         raise BadAddressError(f"{url!r}: a source's address has no query")
     if is_literal(endpoint.host):
         endpoint = Endpoint(endpoint.scheme, endpoint.host, endpoint.port, Reach.ANY)
-    return Source(url.rstrip("/"), endpoint, path, operator or endpoint.host, kind)
+    return Source(url.rstrip("/"), endpoint, path, operator or endpoint.host, kind, region, priority)
 
 
 @dataclass(frozen=True, slots=True)

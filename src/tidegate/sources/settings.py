@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+PRIORITY_LAST = 2**31 - 1
+"""Of a mirror list's line without a priority, where other lines have one: apt puts it behind all of these."""
+
 Kind = Literal["origin", "mirror", "cdn", "snapshot", "peer", "media"]
 
 
@@ -22,9 +25,16 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str, Meta(description="who runs it: failures and lies are shared within one; empty: the host's registered name")
     ] = ""
     kind: Annotated[Kind, Meta(description="origin, mirror, cdn, snapshot, peer or media")] = "mirror"
+    region: Annotated[str, Meta(description="where it stands, as `de` or `us`; empty: anywhere, or unknown")] = ""
+    priority: Annotated[
+        int, Meta(ge=0, le=PRIORITY_LAST, description="lower ones are asked first, as in apt's mirror lists")
+    ] = 0
     private: Annotated[bool, Meta(description="the name may resolve to a private, loopback or link-local address")] = (
         False
     )
+    enabled: Annotated[
+        bool, Meta(description="false: never asked, not even where a mirror list or a preset names the same address")
+    ] = True
 
 
 class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

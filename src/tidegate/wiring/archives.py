@@ -20,8 +20,10 @@ def archive_of(settings: ArchiveSettings) -> tuple[Archive, tuple[str, ...]]:
     notes = [f"{settings.name}: {problem.evidence}" for problem in keyring.problems]
     sources: list[Source] = []
     for each in settings.source:
+        if not each.enabled:
+            continue
         try:
-            sources.append(source_of(each.url, reach=_reach(each), operator=each.operator, kind=each.kind))
+            sources.append(_source(each))
         except BadAddressError as error:
             notes.append(f"{settings.name}: {error}")
     architectures = settings.architectures or tuple(host_architectures(Path("/"), read_apt_conf(Path("/"), None)))
@@ -40,6 +42,17 @@ def archive_of(settings: ArchiveSettings) -> tuple[Archive, tuple[str, ...]]:
         adopt_on_request=settings.adopt_on_request,
     )
     return archive, tuple(notes)
+
+
+def _source(each: SourceSettings) -> Source:
+    return source_of(
+        each.url,
+        reach=_reach(each),
+        operator=each.operator,
+        kind=each.kind,
+        region=each.region,
+        priority=each.priority,
+    )
 
 
 def archives_of(settings: Iterable[ArchiveSettings]) -> tuple[dict[str, Archive], tuple[str, ...]]:
