@@ -166,7 +166,7 @@ def test_release_not_confirmed_since_is_looked_for_anew_once(catalogue: MemoryCa
     needs = fresh.resolve(place, ())
     assert needs == Needs(Step.FRESHEN, Asked.RELEASE, "stable")
     assert isinstance(fresh.resolve(place, (needs,)), Found)
-    catalogue.confirm("debian", "stable", NOW + 1)
+    catalogue.confirm("debian", "stable", NOW + 1, ["mirror.example"])
     assert isinstance(resolver(catalogue, fresh_since=NOW + 1).resolve(place, ()), Found)
 
 

@@ -53,7 +53,17 @@ class CatalogueContract:
         assert set(catalogue.members(adopted)) == {INRELEASE, PACKAGES}
 
     def test_every_field_of_a_snapshot_is_kept(self, catalogue: Catalogue) -> None:
-        new = Snapshot("debian", "stable", NOW - 5, NOW + 5, b"\0\xff" * 16, "http://m.example", NOW, NOW + 1)
+        new = Snapshot(
+            "debian",
+            "stable",
+            NOW - 5,
+            NOW + 5,
+            b"\0\xff" * 16,
+            "http://m.example",
+            NOW,
+            NOW + 1,
+            confirmed_by=("a.example", "b.example"),
+        )
         adopted = catalogue.adopt(adoption(new))
         kept = catalogue.snapshot("debian", "stable")
         assert kept == adopted == replace(new, id=adopted.id)
@@ -101,14 +111,23 @@ class CatalogueContract:
         catalogue.adopt(adoption(snapshot()))
         catalogue.adopt(adoption(snapshot(date=NOW + 1)))
         other = catalogue.adopt(adoption(snapshot("other")))
-        catalogue.confirm("debian", "stable", NOW + HOUR_S)
+        catalogue.confirm("debian", "stable", NOW + HOUR_S, ["b.example", "a.example"])
         kept = catalogue.snapshot("debian", "stable")
         assert kept is not None
         assert (kept.confirmed_at, kept.adopted_at) == (NOW + HOUR_S, NOW)
+        assert kept.confirmed_by == ("a.example", "b.example")
         assert catalogue.snapshot("debian", "other") == other
 
+    def test_a_later_confirmation_by_fewer_operators_is_one_by_fewer(self, catalogue: Catalogue) -> None:
+        catalogue.adopt(adoption(snapshot()))
+        catalogue.confirm("debian", "stable", NOW + 1, ["a.example", "b.example"])
+        catalogue.confirm("debian", "stable", NOW + 2, ["b.example"])
+        kept = catalogue.snapshot("debian", "stable")
+        assert kept is not None
+        assert (kept.confirmed_at, kept.confirmed_by) == (NOW + 2, ("b.example",))
+
     def test_confirming_what_is_not_served_does_nothing(self, catalogue: Catalogue) -> None:
-        catalogue.confirm("debian", "stable", NOW)
+        catalogue.confirm("debian", "stable", NOW, ["a.example"])
         assert catalogue.served() == ()
 
     # By digest
@@ -230,7 +249,7 @@ class CatalogueContract:
         changed()
         catalogue.add_listing(PACKAGES.digest, [HELLO])
         changed()
-        catalogue.confirm("debian", "stable", NOW + 1)
+        catalogue.confirm("debian", "stable", NOW + 1, ["a.example"])
         changed()
         catalogue.adopt(adoption(snapshot(date=NOW + 1)))
         changed()
@@ -260,7 +279,7 @@ class CatalogueContract:
     def test_the_last_look_at_each_suite_is_remembered(self, catalogue: Catalogue) -> None:
         catalogue.note_look(Look("debian", "stable", NOW, True, "adopted"))
         failed = Look("debian", "stable", NOW + 1, False, "http://mirror.example: silent: no answer within 10 s")
-        other = Look("contoso", "./", NOW, True, "confirmed")
+        other = Look("contoso", "./", NOW, True, "confirmed", "two Releases of one Date")
         catalogue.note_look(failed)
         catalogue.note_look(other)
         assert catalogue.looks() == (other, failed)

@@ -23,7 +23,7 @@ from tests.store.catalogue_contract import (
     snapshot,
 )
 from tests.store.drafts import sha256
-from tidegate.store.catalogue import Catalogue, Listed, Snapshot
+from tidegate.store.catalogue import Catalogue, Listed, Look, Snapshot
 from tidegate.store.memory_catalogue import MemoryCatalogue
 from tidegate.store.sqlite_catalogue import LOOK_AGAIN_S, SqliteCatalogue
 
@@ -39,6 +39,29 @@ class TestMemoryCatalogue(CatalogueContract):
     @pytest.fixture
     def catalogue(self) -> Catalogue:
         return MemoryCatalogue()
+
+
+def test_a_catalogue_of_an_earlier_version_is_taken_over_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            """
+            CREATE TABLE snapshot (
+              id INTEGER PRIMARY KEY, archive TEXT NOT NULL, suite TEXT NOT NULL, date INTEGER NOT NULL,
+              valid_until INTEGER, payload BLOB NOT NULL, source TEXT NOT NULL, adopted_at INTEGER NOT NULL,
+              confirmed_at INTEGER NOT NULL, replaced_at INTEGER);
+            INSERT INTO snapshot VALUES (7, 'debian', 'stable', 1, NULL, x'00', 'http://m.example', 2, 3, NULL);
+            CREATE TABLE look (
+              archive TEXT, suite TEXT, at INTEGER NOT NULL, ok INTEGER NOT NULL, outcome TEXT NOT NULL,
+              PRIMARY KEY (archive, suite)) WITHOUT ROWID;
+            INSERT INTO look VALUES ('debian', 'stable', 4, 1, 'adopted');
+            """
+        )
+    for _ in range(2):
+        with closing(SqliteCatalogue(path)) as catalogue:
+            kept = catalogue.snapshot("debian", "stable")
+            assert kept == Snapshot("debian", "stable", 1, None, b"\0", "http://m.example", 2, 3, None, 7)
+            assert catalogue.looks() == (Look("debian", "stable", 4, True, "adopted"),)
 
 
 ARCHIVES = st.sampled_from(["debian", "contoso"])
@@ -99,11 +122,11 @@ class Histories(RuleBasedStateMachine):
             if served is not None:
                 catalogue.add_members(served, [index(number)])
 
-    @rule(archive=ARCHIVES, suite=SUITES)
-    def confirm(self, archive: str, suite: str) -> None:
+    @rule(archive=ARCHIVES, suite=SUITES, by=st.sets(st.sampled_from("abc")))
+    def confirm(self, archive: str, suite: str, by: set[str]) -> None:
         self.now += 1
         for catalogue in self.both:
-            catalogue.confirm(archive, suite, self.now)
+            catalogue.confirm(archive, suite, self.now, by)
 
     @rule(ago=st.integers(0, 4))
     def retire(self, ago: int) -> None:

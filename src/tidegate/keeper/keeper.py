@@ -248,7 +248,7 @@ class Keeper:
                 excluded = Excluded(source.url, f"{reason}: {evidence}")
                 return self._passed_over("refused", archive, suite, excluded)
             case Unchanged():
-                return await self._confirm(asking)
+                return await self._confirm(asking, source)
             case Statement():
                 return await self._take(asking, answer, source)
 
@@ -265,7 +265,7 @@ class Keeper:
             await asyncio.to_thread(self._trust.marks.rise, archive.name, suite, mark)
         served = asking.served
         if served is not None and served.payload == mark.digest:
-            outcome: Adopted | Confirmed = await self._confirm(asking)
+            outcome: Adopted | Confirmed = await self._confirm(asking, source)
         else:
             asked = self._ports.catalogue.asked(archive.name, suite, int(asking.now - self._settings.learned_s))
             try:
@@ -282,9 +282,10 @@ class Keeper:
         )
         return outcome
 
-    async def _confirm(self, asking: Asking) -> Confirmed:
+    async def _confirm(self, asking: Asking, source: Source) -> Confirmed:
         assert asking.served is not None
-        await asyncio.to_thread(self._ports.catalogue.confirm, asking.archive.name, asking.suite, asking.now)
+        by = (source.operator,)
+        await asyncio.to_thread(self._ports.catalogue.confirm, asking.archive.name, asking.suite, asking.now, by)
         return Confirmed(asking.served)
 
     def _passed_over(self, kind: str, archive: Archive, suite: str, excluded: Excluded) -> Excluded:

@@ -5,7 +5,7 @@ artifacts that a Packages, Sources or pdiff Index lists. Listings are named by t
 beforehand; nothing sees them until a snapshot that has that index as a member is adopted, in one transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -32,17 +32,23 @@ class Snapshot:
     confirmed_at: int
     replaced_at: int | None = None
     id: int = 0
+    confirmed_by: tuple[str, ...] = ()
+    """The operators that showed this very Release when it was last confirmed, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The last time that a suite was looked at: whether it went well, and what was seen, in a sentence."""
+    """The last time that a suite was looked at: whether it went well, and what was seen, in a sentence.
+
+    `alarm` is what somebody should look into although it may have gone well (a split view); empty: nothing.
+    """
 
     archive: str
     suite: str
     at: int
     ok: bool
     outcome: str
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,8 @@ class Catalogue(Protocol):
         """Add files that belong to a served snapshot (a Release.gpg asked for later)."""
         ...
 
-    def confirm(self, archive: str, suite: str, now: int) -> None:
-        """The served snapshot was seen to be the newest at `now`."""
+    def confirm(self, archive: str, suite: str, now: int, by: Collection[str]) -> None:
+        """The served snapshot was seen to be the newest at `now`; these operators showed it."""
         ...
 
     def served(self) -> tuple[Snapshot, ...]:

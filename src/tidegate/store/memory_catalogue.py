@@ -1,6 +1,6 @@
 """The catalogue in memory: the second implementation, which keeps the port honest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
@@ -38,10 +38,10 @@ class MemoryCatalogue:
         self._members[snapshot.id] |= {member.path: member for member in members}
         self._generation += 1
 
-    def confirm(self, archive: str, suite: str, now: int) -> None:
+    def confirm(self, archive: str, suite: str, now: int, by: Collection[str]) -> None:
         current = self.snapshot(archive, suite)
         if current is not None:
-            self._snapshots[current.id] = replace(current, confirmed_at=now)
+            self._snapshots[current.id] = replace(current, confirmed_at=now, confirmed_by=tuple(sorted(by)))
             self._generation += 1
 
     def served(self) -> tuple[Snapshot, ...]:

@@ -1,12 +1,14 @@
 """The catalogue in SQLite."""
 
+import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
 from tidegate.store.sqlite import connect, transaction
@@ -18,7 +20,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS snapshot (
   id INTEGER PRIMARY KEY, archive TEXT NOT NULL, suite TEXT NOT NULL, date INTEGER NOT NULL, valid_until INTEGER,
   payload BLOB NOT NULL, source TEXT NOT NULL, adopted_at INTEGER NOT NULL, confirmed_at INTEGER NOT NULL,
-  replaced_at INTEGER);
+  replaced_at INTEGER, confirmed_by TEXT NOT NULL DEFAULT '[]');
 CREATE UNIQUE INDEX IF NOT EXISTS served ON snapshot (archive, suite) WHERE replaced_at IS NULL;
 CREATE TABLE IF NOT EXISTS member (
   snapshot INTEGER NOT NULL REFERENCES snapshot ON DELETE CASCADE, path TEXT NOT NULL, digest BLOB NOT NULL,
@@ -36,13 +38,18 @@ CREATE TABLE IF NOT EXISTS asked (
   archive TEXT, suite TEXT, path TEXT, at INTEGER NOT NULL, PRIMARY KEY (archive, suite, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS look (
   archive TEXT, suite TEXT, at INTEGER NOT NULL, ok INTEGER NOT NULL, outcome TEXT NOT NULL,
-  PRIMARY KEY (archive, suite)) WITHOUT ROWID;
+  alarm TEXT NOT NULL DEFAULT '', PRIMARY KEY (archive, suite)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS validator (
   source TEXT, path TEXT, last_modified TEXT, etag TEXT, payload BLOB NOT NULL, PRIMARY KEY (source, path))
   WITHOUT ROWID;
 """
+# Catalogues from before these columns get them when they are opened.
+_ADDED = (
+    ("snapshot", "confirmed_by", "TEXT NOT NULL DEFAULT '[]'"),
+    ("look", "alarm", "TEXT NOT NULL DEFAULT ''"),
+)
 _SELECT = (
-    "SELECT archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at, replaced_at, id"
+    "SELECT archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at, replaced_at, id, confirmed_by"
     " FROM snapshot WHERE replaced_at IS NULL"
 )
 _BY_SHA256 = (
@@ -55,8 +62,8 @@ _BY_SHA512 = (
     " JOIN member m ON m.snapshot = x.snapshot AND m.digest = x.digest WHERE x.sha512 = ? AND s.archive = ? LIMIT 1"
 )
 _INSERT = (
-    "INSERT INTO snapshot (archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO snapshot (archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at, confirmed_by)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -69,6 +76,7 @@ class SqliteCatalogue:
 
     def __init__(self, path: Path) -> None:
         self._write = connect(path, sync="NORMAL", schema=_SCHEMA)
+        _add_columns(self._write)
         self._read = connect(path, sync="NORMAL", schema="")
         self._lock = threading.Lock()
         self._generation = -1
@@ -112,6 +120,7 @@ class SqliteCatalogue:
                     new.source,
                     new.adopted_at,
                     new.confirmed_at,
+                    json.dumps(new.confirmed_by),
                 ),
             )
             adopted = replace(new, id=cursor.lastrowid or 0)
@@ -129,20 +138,21 @@ class SqliteCatalogue:
         with self._transaction() as write:
             self._insert_members(write, snapshot, members)
 
-    def confirm(self, archive: str, suite: str, now: int) -> None:
+    def confirm(self, archive: str, suite: str, now: int, by: Collection[str]) -> None:
         with self._transaction() as write:
             write.execute(
-                "UPDATE snapshot SET confirmed_at = ? WHERE archive = ? AND suite = ? AND replaced_at IS NULL",
-                (now, archive, suite),
+                "UPDATE snapshot SET confirmed_at = ?, confirmed_by = ?"
+                " WHERE archive = ? AND suite = ? AND replaced_at IS NULL",
+                (now, json.dumps(sorted(by)), archive, suite),
             )
 
     def served(self) -> tuple[Snapshot, ...]:
         rows = self._read.execute(_SELECT + " ORDER BY archive, suite")
-        return tuple(Snapshot(*row) for row in rows)
+        return tuple(_snapshot(row) for row in rows)
 
     def snapshot(self, archive: str, suite: str) -> Snapshot | None:
         row = self._read.execute(_SELECT + " AND archive = ? AND suite = ?", (archive, suite)).fetchone()
-        return None if row is None else Snapshot(*row)
+        return None if row is None else _snapshot(row)
 
     def member(self, snapshot: Snapshot, path: str) -> Listed | None:
         row = self._read.execute(
@@ -210,13 +220,13 @@ class SqliteCatalogue:
     def note_look(self, look: Look) -> None:
         with self._transaction() as write:
             write.execute(
-                "INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?)",
-                (look.archive, look.suite, look.at, look.ok, look.outcome),
+                "INSERT OR REPLACE INTO look (archive, suite, at, ok, outcome, alarm) VALUES (?, ?, ?, ?, ?, ?)",
+                (look.archive, look.suite, look.at, look.ok, look.outcome, look.alarm),
             )
 
     def looks(self) -> tuple[Look, ...]:
-        rows = self._read.execute("SELECT archive, suite, at, ok, outcome FROM look ORDER BY archive, suite")
-        return tuple(Look(archive, suite, at, bool(ok), outcome) for archive, suite, at, ok, outcome in rows)
+        rows = self._read.execute("SELECT archive, suite, at, ok, outcome, alarm FROM look ORDER BY archive, suite")
+        return tuple(Look(archive, suite, at, bool(ok), *said) for archive, suite, at, ok, *said in rows)
 
     def validator(self, source: str, path: str) -> Validator | None:
         row = self._read.execute(
@@ -237,3 +247,21 @@ class SqliteCatalogue:
             if retired:
                 write.execute("DELETE FROM listing WHERE digest NOT IN (SELECT digest FROM member)")
         return retired
+
+
+def _snapshot(row: tuple[Any, ...]) -> Snapshot:
+    *kept, confirmed_by = row
+    return Snapshot(*kept, tuple(json.loads(confirmed_by)))
+
+
+def _add_columns(write: sqlite3.Connection) -> None:
+    for table, column, kind in _ADDED:
+        if column in _columns(write, table):
+            continue
+        with transaction(write):
+            if column not in _columns(write, table):  # another process may have been faster
+                write.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:
+    return frozenset(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))

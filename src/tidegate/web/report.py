@@ -29,9 +29,18 @@ class SuiteReport(Struct, frozen=True, kw_only=True):
     source: Annotated[str | None, Meta(description="where its Release came from")] = None
     adopted_at: At = None
     confirmed_at: Annotated[At, Meta(description="last seen to be the newest")] = None
+    confirmed_by: Annotated[
+        tuple[str, ...], Meta(description="the operators that showed this very Release when it was last confirmed")
+    ] = ()
     mark: Annotated[At, Meta(description="the newest Date ever accepted (high-water mark)")] = None
     looked_at: At = None
     trouble: Annotated[str | None, Meta(description="why the last look brought nothing; null when it went well")] = None
+    alarm: Annotated[
+        str | None, Meta(description="what the last look saw that somebody should look into: a split view")
+    ] = None
+    possible_freeze: Annotated[
+        str | None, Meta(description="signs that we are shown an old state, against the suite's own rhythm")
+    ] = None
 
 
 class SourceReport(Struct, frozen=True, kw_only=True):
@@ -158,9 +167,11 @@ def _suite(
         source=None if snapshot is None else snapshot.source,
         adopted_at=None if snapshot is None else snapshot.adopted_at,
         confirmed_at=None if snapshot is None else snapshot.confirmed_at,
+        confirmed_by=() if snapshot is None else snapshot.confirmed_by,
         mark=None if mark is None else mark.date,
         looked_at=None if look is None else look.at,
         trouble=None if look is None or look.ok else look.outcome,
+        alarm=None if look is None or not look.alarm else look.alarm,
     )
 
 
