@@ -22,8 +22,9 @@ from tidegate.archive.paths import suite_base
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.ingest import Job, take_in
 from tidegate.keeper.ingest_process import Ingest, IngestError
-from tidegate.keeper.keeper import Keeper, SuiteKey, Trust
-from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome
+from tidegate.keeper.keeper import Keeper
+from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.release_files import Trust
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.fetching import Fetching

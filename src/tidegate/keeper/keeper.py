@@ -9,46 +9,30 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
-from hashlib import sha256
 
 from tidegate.archive.paths import suite_base
-from tidegate.archive.release import Release, parse_release
-from tidegate.keeper.adoption import IncompleteError, Ports, adopt, hold_indices, keep_file, list_indices
-from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
-from tidegate.keeper.release_files import Asking, Statement, ask, detached
+from tidegate.keeper.adoption import IncompleteError, Ports, adopt
+from tidegate.keeper.on_demand import OnDemand
+from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.record import Record
+from tidegate.keeper.release_files import Asking, Statement, Trust, ask
 from tidegate.keeper.settings import KeeperSettings
-from tidegate.keeper.wanted import indices_that_may_list
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.failure import Excluded, FetchError
 from tidegate.sources.fetching import Unchanged
 from tidegate.sources.selection import plan
-from tidegate.store.catalogue import Look, Snapshot
+from tidegate.store.catalogue import Look
 from tidegate.store.journal_writer import JournalWriter
-from tidegate.store.marks import Marks
-from tidegate.trust.acceptance import Rules, content_digest
-from tidegate.trust.frame import split_clearsigned
-from tidegate.trust.settings import TrustSettings
+from tidegate.trust.acceptance import Rules
 from tidegate.trust.verdict import Refused
-from tidegate.trust.verifier import Verifier
 
-SuiteKey = tuple[str, str]
 RETIRE_EVERY_S = 3600.0
 RETRY_AFTER_FAILURE_S = 60.0
 ASK_AGAIN_S = 10.0
 """An unknown suite that could not be had is not looked for again, on any client's word, for so long."""
 REMEMBERED_MAX = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Who verifies, by which rules, and what was accepted so far."""
-
-    verifier: Verifier
-    settings: TrustSettings
-    marks: Marks
 
 
 class Keeper:
@@ -67,20 +51,21 @@ class Keeper:
         self._archives = archives
         self._ports = ports
         self._trust = trust
-        self._journal = journal
+        self._record = Record(journal)
+        self._on_demand = OnDemand(archives, ports, trust, self._record, now)
         self._settings = settings
         self._now = now
         self._looks: dict[SuiteKey, asyncio.Task[Outcome]] = {}
         self._freshened: dict[SuiteKey, asyncio.Task[Outcome]] = {}
         self._alarmed: set[tuple[str, str, str, Refused]] = set()
         self._refused: dict[SuiteKey, tuple[float, str]] = {}
-        self._extra: dict[object, asyncio.Task[str | None]] = {}
         self.watchers: list[Callable[[SuiteKey, Outcome], None]] = []
         """Called with the outcome of each look."""
 
     def reconfigure(self, archives: Mapping[str, Archive], settings: KeeperSettings) -> None:
         """Go by other settings from the next look on."""
         self._archives, self._settings = archives, settings
+        self._on_demand.reconfigure(archives)
 
     # Asked for by others
 
@@ -137,18 +122,15 @@ class Keeper:
 
     async def widen(self, archive: str, path: str) -> str | None:
         """A path that no listing has: take in the indices of served snapshots that may list it. None, or why not."""
-        # All that `indices_that_may_list` goes by: another architecture's file beside this one is another question.
-        directory, _, name = path.rpartition("/")
-        key = ("widen", archive, directory, name.rpartition("_")[2])
-        return await self._once(key, partial(self._widen, archive, path))
+        return await self._on_demand.widen(archive, path)
 
     async def complete(self, archive: str, suite: str) -> str | None:
         """Fetch Release and Release.gpg of what is served as InRelease. None, or why not."""
-        return await self._once(("complete", archive, suite), partial(self._complete, archive, suite))
+        return await self._on_demand.complete(archive, suite)
 
     async def list_one(self, archive: str, suite: str, path: str) -> str | None:
         """Take in one index (path relative to the suite) that lists other files. None, or why not."""
-        return await self._once(("list", archive, suite, path), partial(self._list_one, archive, suite, path))
+        return await self._on_demand.list_one(archive, suite, path)
 
     def noticed(self, archive: str, suite: str, path: str) -> None:
         """A client asked for this index: hold it beforehand from the next adoption on."""
@@ -186,7 +168,7 @@ class Keeper:
 
     async def _retire(self) -> None:
         while True:
-            while under_way := [*self._looks.values(), *self._extra.values()]:
+            while under_way := [*self._looks.values(), *self._on_demand.under_way]:
                 await asyncio.wait(under_way)  # what they have taken in belongs to no snapshot yet
             before = int(self._now() - self._settings.grace_s)
             with contextlib.suppress(OSError):  # tried again, and no reason to stop looking
@@ -203,12 +185,12 @@ class Keeper:
         except TimeoutError:
             outcome = NotAdopted((Excluded("all sources", f"nothing within {self._settings.refresh_timeout_s:g} s"),))
         except OSError as error:
-            outcome = NotAdopted((self._passed_over("failed", archive, suite, Excluded("disk", str(error))),))
+            outcome = NotAdopted((self._record.passed_over("failed", archive, suite, Excluded("disk", str(error))),))
         except Exception as error:
             # A defect of ours, or what a suite says that we did not foresee, must not end the schedule of all others.
             asyncio.get_running_loop().call_exception_handler({"message": f"look at {key} failed", "exception": error})
             excluded = Excluded("tidegate", f"{type(error).__name__}: {error}")
-            outcome = NotAdopted((self._passed_over("failed", archive, suite, excluded),))
+            outcome = NotAdopted((self._record.passed_over("failed", archive, suite, excluded),))
         ok = not isinstance(outcome, NotAdopted)
         told = str(outcome) if isinstance(outcome, NotAdopted) else type(outcome).__name__.lower()
         look = Look(archive.name, suite, int(self._now()), ok, told)
@@ -242,11 +224,11 @@ class Keeper:
         try:
             answer = await ask(asking, source, self._ports.fetching, self._trust.verifier, known)
         except FetchError as error:
-            return self._passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
+            return self._record.passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
         match answer:
             case Refused(reason, evidence):
                 excluded = Excluded(source.url, f"{reason}: {evidence}")
-                return self._passed_over("refused", archive, suite, excluded)
+                return self._record.passed_over("refused", archive, suite, excluded)
             case Unchanged():
                 return await self._confirm(asking, source)
             case Statement():
@@ -260,7 +242,7 @@ class Keeper:
             if len(self._alarmed) >= REMEMBERED_MAX:  # some tell the time, and so are never the same
                 self._alarmed.clear()
             self._alarmed.add(key)
-            self._note("alarm", archive, suite, source=source.url, reason=alarm.reason, evidence=alarm.evidence)
+            self._record.note("alarm", archive, suite, source=source.url, reason=alarm.reason, evidence=alarm.evidence)
         if mark != asking.mark:
             await asyncio.to_thread(self._trust.marks.rise, archive.name, suite, mark)
         served = asking.served
@@ -271,9 +253,9 @@ class Keeper:
             try:
                 snapshot = await adopt(archive, suite, statement, asked, asking.now, self._ports)
             except IncompleteError as error:
-                return self._passed_over("incomplete", archive, suite, Excluded(source.url, f"incomplete: {error}"))
+                return self._record.passed_over("incomplete", archive, suite, Excluded(source.url, f"incomplete: {error}"))
             signers = ",".join(mark.signers)
-            self._note(
+            self._record.note(
                 "adopted", archive, suite, source=source.url, date=mark.date, payload=mark.digest.hex(), signers=signers
             )
             outcome = Adopted(snapshot)
@@ -287,116 +269,6 @@ class Keeper:
         by = (source.operator,)
         await asyncio.to_thread(self._ports.catalogue.confirm, asking.archive.name, asking.suite, asking.now, by)
         return Confirmed(asking.served)
-
-    def _passed_over(self, kind: str, archive: Archive, suite: str, excluded: Excluded) -> Excluded:
-        self._note(kind, archive, suite, source=excluded.source, reason=excluded.reason)
-        return excluded
-
-    def _note(self, kind: str, archive: Archive, suite: str, **data: str | int) -> None:
-        self._journal.note(kind, f"{archive.name} {suite}", **data)
-
-    # Things that clients turn out to want
-
-    async def _once(self, key: object, begin: Callable[[], Coroutine[None, None, str | None]]) -> str | None:
-        """Share one run among all that ask for the same."""
-        task = self._extra.get(key)
-        if task is None:
-            task = self._extra[key] = asyncio.get_running_loop().create_task(begin())
-            task.add_done_callback(lambda _: self._extra.pop(key, None))
-        return await asyncio.shield(task)
-
-    def _release_of(self, snapshot: Snapshot) -> Release | None:
-        """The Release of a served snapshot, read again from the verified blob."""
-        base = suite_base(snapshot.suite)
-        for name in ("InRelease", "Release"):
-            member = self._ports.catalogue.member(snapshot, base + name)
-            data = None if member is None else self._read(member.digest, member.size)
-            if data is not None:
-                frame = split_clearsigned(data, len(data)) if name == "InRelease" else None
-                return parse_release(data if frame is None or isinstance(frame, Refused) else frame.payload)
-        return None
-
-    def _read(self, digest: bytes, size: int) -> bytes | None:
-        fd = self._ports.blobs.open(digest)
-        if fd is None:
-            return None
-        with open(fd, "rb") as file:
-            data = file.read(size)
-        return data if sha256(data).digest() == digest else None
-
-    async def _widen(self, archive_name: str, path: str) -> str | None:
-        archive, problem = self._archives[archive_name], None
-        for snapshot in self._ports.catalogue.served():
-            if snapshot.archive != archive_name:
-                continue
-            release = self._release_of(snapshot)
-            if release is None:
-                problem = f"the Release of {snapshot.suite} cannot be read from the store"
-                continue
-            candidates = indices_that_may_list(path, release, snapshot.suite)
-            unlisted = [entry for entry in candidates if not self._ports.catalogue.has_listing(entry.sha256)]
-            if not unlisted:
-                continue
-            base = suite_base(snapshot.suite)
-            try:
-                await hold_indices(archive, base, unlisted, self._ports, by_hash=release.acquire_by_hash, required=True)
-                await list_indices(base, release, unlisted, self._ports)
-            except IncompleteError as error:
-                self._note("incomplete", archive, snapshot.suite, source="all sources", reason=str(error))
-                problem = str(error)
-                continue
-            for entry in unlisted:
-                now = int(self._now())
-                await asyncio.to_thread(self._ports.catalogue.note_asked, archive_name, snapshot.suite, entry.path, now)
-        return problem
-
-    async def _complete(self, archive_name: str, suite: str) -> str | None:
-        archive, snapshot = self._archives[archive_name], self._ports.catalogue.snapshot(archive_name, suite)
-        if snapshot is None:
-            return f"{suite} is not served"
-        problem = f"no source has a Release and Release.gpg of what is served of {suite}"
-        for source in archive.sources:
-            try:
-                files, _ = await detached(suite, source, self._ports.fetching)
-                if content_digest(files["Release"]) != snapshot.payload:
-                    continue
-                now = int(self._now())
-                signed = await asyncio.to_thread(
-                    self._trust.verifier.verify_detached, files["Release"], files["Release.gpg"], archive.keyring, now
-                )
-                if isinstance(signed, Refused):
-                    self._passed_over(
-                        "refused", archive, suite, Excluded(source.url, f"{signed.reason}: {signed.evidence}")
-                    )
-                    continue
-                base = suite_base(suite)
-                kept = [await keep_file(base + name, data, self._ports) for name, data in files.items()]
-            except (FetchError, IncompleteError) as error:
-                self._passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
-                problem = f"{source.url}: {error}"
-                continue
-            await asyncio.to_thread(self._ports.catalogue.add_members, snapshot, kept)
-            return None
-        return problem
-
-    async def _list_one(self, archive_name: str, suite: str, path: str) -> str | None:
-        archive, snapshot = self._archives[archive_name], self._ports.catalogue.snapshot(archive_name, suite)
-        if snapshot is None:
-            return f"{suite} is not served"
-        release = self._release_of(snapshot)
-        if release is None:
-            return f"the Release of {suite} cannot be read from the store"
-        entry = release.entries.get(path)
-        if entry is None:
-            return None  # the Release does not list it: then it lists nothing
-        base = suite_base(suite)
-        try:
-            await hold_indices(archive, base, [entry], self._ports, by_hash=release.acquire_by_hash, required=True)
-            await list_indices(base, release, [entry], self._ports)
-        except IncompleteError as error:
-            self._note("incomplete", archive, suite, source="all sources", reason=str(error))
-            return str(error)
-        return None
 
 
 def _discard(keys: set[SuiteKey], key: SuiteKey, task: "asyncio.Task[None]") -> None:

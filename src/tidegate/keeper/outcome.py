@@ -6,6 +6,10 @@ from tidegate.sources.failure import Excluded
 from tidegate.store.catalogue import Snapshot
 
 
+SuiteKey = tuple[str, str]
+"""An archive and one of its suites."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adopted:
     """A new snapshot is served; `artifacts` of its indices are known."""

@@ -11,9 +11,20 @@ from tidegate.sources.archive import Archive, Source
 from tidegate.sources.failure import FetchError
 from tidegate.sources.fetching import Document, Fetching, Unchanged
 from tidegate.store.catalogue import Snapshot, Validator
+from tidegate.store.marks import Marks
 from tidegate.trust.acceptance import Accepted, Mark, Rules, accept
+from tidegate.trust.settings import TrustSettings
 from tidegate.trust.verdict import Reason, Refused, Signed
 from tidegate.trust.verifier import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who verifies, by which rules, and what was accepted so far."""
+
+    verifier: Verifier
+    settings: TrustSettings
+    marks: Marks
 
 
 @dataclass(frozen=True, slots=True)

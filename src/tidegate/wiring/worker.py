@@ -15,8 +15,9 @@ from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.target import Routes
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.ingest_process import ingest_in_process
-from tidegate.keeper.keeper import Keeper, SuiteKey, Trust
-from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
+from tidegate.keeper.keeper import Keeper
+from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.release_files import Trust
 from tidegate.keeper.scrub import scrub_for_ever
 from tidegate.sources.archive import Archive
 from tidegate.sources.fetching import Fetching
