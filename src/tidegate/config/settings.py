@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.keeper.settings import KeeperSettings
-from tidegate.sources.settings import ArchiveSettings, FetchSettings
+from tidegate.sources.settings import ArchiveSettings, FetchSettings, HealthSettings
 from tidegate.store.settings import StoreSettings
 from tidegate.trust.settings import TrustSettings
 from tidegate.web.settings import AdminSettings
@@ -20,6 +20,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     store: Annotated[StoreSettings, Meta(description="where things are kept")] = StoreSettings()
     trust: Annotated[TrustSettings, Meta(description="when a Release is accepted")] = TrustSettings()
     fetch: Annotated[FetchSettings, Meta(description="limits towards sources")] = FetchSettings()
+    health: Annotated[HealthSettings, Meta(description="which source is asked, and which is left alone")] = (
+        HealthSettings()
+    )
     keeper: Annotated[KeeperSettings, Meta(description="refresh, adoption and retention")] = KeeperSettings()
     archive: Annotated[
         tuple[ArchiveSettings, ...],

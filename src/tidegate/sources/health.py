@@ -1,51 +1,226 @@
-"""What real traffic taught us about each source. In memory; for ordering and for telling."""
+"""What traffic and probes taught us about each source: whether it may be asked, and how long it will take.
 
+`Health` belongs to one event loop. Its methods are called for every request to a source, so they cost microseconds;
+what they learn is kept beyond a restart by `health_file`. The deciding is `breaker`'s and `selection`'s.
+"""
+
+import random
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from tidegate.sources.failure import FetchError
+from tidegate.sources import breaker as breakers
+from tidegate.sources.breaker import Breaker, Cause, State
+from tidegate.sources.estimate import Latency, blended, decayed
+from tidegate.sources.failure import Failure, FetchError
+from tidegate.sources.settings import HealthSettings
 
-COOL_DOWN_S = 30.0
-VIOLATION_S = 3600.0
+RATE_FROM_BYTES = 64 << 10
+"""Smaller bodies tell of the latency, not of the rate."""
+RATE_WEIGHT = 0.25
+RATE_SECONDS_MIN = 1e-3
+LACKING_WEIGHT = 1 / 16
+FAILING_WEIGHT = 1 / 8
+MOSTLY_WORKS_BELOW = 0.5
+"""A source whose share of failures is below may go on being asked where nothing else may be."""
+HEDGE_SAMPLES_MIN = 4
+HEDGE_P95_TIMES = 3.0
+SUPERSEDED_S = 1.0
+"""Being overtaken by a rival makes a source look so much slower, and each time again more."""
+SUPERSEDED_MAX_S = 60.0
+SUPERSEDED_HALF_LIFE_S = 300.0
+SUPERSEDED_LEFT = 0.25
+"""What is left of that after a large body that came as it should."""
+SILENT_MAX_S = 30.0
+"""Requests older than this say nothing about a source: they were cancelled, or have failed."""
+BEHIND_MAX = 256
+REASON_CHARS_MAX = 300
 
 
 @dataclass(slots=True)
-class SourceHealth:
-    """One source's record; times are monotonic seconds, `at` values epoch seconds."""
+class Standing:
+    """What is known of one source. Moments are epoch seconds."""
 
+    breaker: Breaker = Breaker()
+    latency: Latency = field(default_factory=Latency)
+    rate_bytes_s: float | None = None
+    lacking: float = 0.0
+    """The share of requests, of late, for what it does not have."""
+    failing: float | None = None
+    """The share of requests, of late, that failed."""
+    superseded_s: float = 0.0
+    """By so much it looks slower than measured, at `superseded_at`, since rivals overtook it."""
+    superseded_at: float = 0.0
+    silent_since: float = 0.0
+    """When the first of the requests went out that nothing was heard of yet; 0: none is."""
     fetched: int = 0
     fetched_bytes: int = 0
     failed: int = 0
     last_success_at: int | None = None
     last_failure_at: int | None = None
     last_failure: str | None = None
-    cool_until: float = 0.0
-    violating_until: float = 0.0
+    behind: dict[str, int] = field(default_factory=dict)
+    """Seconds by which its Release is older than the newest accepted one, by the suite's directory (`dists/noble/`)."""
+
+    def expected_s(self, size: int, now: float) -> float | None:
+        """Seconds until it will have given so many bytes; None where its answering times are not known."""
+        first_byte_s = self.latency.quantile(0.5)
+        if first_byte_s is None:
+            return None
+        body_s = size / self.rate_bytes_s if self.rate_bytes_s else 0.0
+        return max(first_byte_s, self.silent_s(now)) + body_s + self.overtaken_s(now)
+
+    def silent_s(self, now: float) -> float:
+        """For so long it has not answered what it is being asked."""
+        silent_s = now - self.silent_since if self.silent_since else 0.0
+        return silent_s if 0.0 < silent_s < SILENT_MAX_S else 0.0
+
+    def overtaken_s(self, now: float) -> float:
+        """By so much it looks slower than measured."""
+        return decayed(self.superseded_s, now - self.superseded_at, SUPERSEDED_HALF_LIFE_S)
 
 
-@dataclass(slots=True)
 class Health:
-    """All sources' records, by source name."""
+    """The standing of every source, by its url."""
 
-    sources: dict[str, SourceHealth] = field(default_factory=dict)
+    def __init__(
+        self,
+        settings: HealthSettings = HealthSettings(),
+        *,
+        now: Callable[[], float] = time.time,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.settings = settings
+        self.sources: dict[str, Standing] = {}
+        self.changed: list[Callable[[str, Breaker, Breaker], None]] = []
+        """Told of each change of state: the source, its breaker before and after."""
+        self.now = now
+        self._random = random
 
-    def of(self, source: str) -> SourceHealth:
-        """The record of a source, empty at first."""
-        return self.sources.setdefault(source, SourceHealth())
+    def of(self, source: str) -> Standing:
+        """What is known of a source, nothing at first."""
+        standing = self.sources.get(source)
+        if standing is None:
+            standing = self.sources[source] = Standing()
+        return standing
 
-    def succeeded(self, source: str, size: int, at: int) -> None:
-        """It gave what was asked."""
-        record = self.of(source)
-        record.fetched += 1
-        record.fetched_bytes += size
-        record.last_success_at = at
-        record.cool_until = 0.0
+    def retain(self, sources: Collection[str]) -> None:
+        """Forget all others: they are not configured any more."""
+        self.sources = {url: standing for url, standing in self.sources.items() if url in sources}
 
-    def failed(self, source: str, error: FetchError, *, at: int, monotonic: float) -> None:
-        """It did not. An answer that it lacks something is no fault; wrong bytes keep it out for long."""
-        record = self.of(source)
-        record.failed += 1
-        record.last_failure_at, record.last_failure = at, str(error)
-        if error.is_violation:
-            record.violating_until = monotonic + VIOLATION_S
-        elif not error.is_absence:
-            record.cool_until = monotonic + COOL_DOWN_S
+    def asked(self, source: str) -> None:
+        """A request goes out to it; for one that was out, this is its trial."""
+        standing, now = self.of(source), self.now()
+        if standing.silent_s(now) == 0.0:
+            standing.silent_since = now
+        if standing.breaker.state is not State.CLOSED:
+            self._turn(source, standing, breakers.asked(standing.breaker, now, self.settings))
+
+    def answered(self, source: str, first_byte_s: float) -> None:
+        """The head of its answer came so long after the request."""
+        standing = self.of(source)
+        standing.silent_since = 0.0
+        standing.latency.add(first_byte_s)
+        if standing.breaker.state is State.HALF_OPEN:
+            self._turn(source, standing, breakers.answered(standing.breaker, self.now(), self.settings))
+
+    def succeeded(self, source: str, *, size: int, seconds: float) -> None:
+        """It gave `size` right bytes, in so many seconds from the first to the last."""
+        standing, now = self.of(source), self.now()
+        standing.fetched += 1
+        standing.fetched_bytes += size
+        standing.last_success_at = int(now)
+        standing.silent_since = 0.0
+        standing.lacking -= standing.lacking * LACKING_WEIGHT
+        standing.failing = blended(standing.failing, 0.0, FAILING_WEIGHT)
+        if size >= RATE_FROM_BYTES:
+            rate = size / max(seconds, RATE_SECONDS_MIN)
+            standing.rate_bytes_s = blended(standing.rate_bytes_s, rate, RATE_WEIGHT)
+            standing.superseded_s *= SUPERSEDED_LEFT
+        if standing.breaker.strikes or standing.breaker.state is not State.CLOSED:
+            self._turn(source, standing, breakers.succeeded(standing.breaker, now, self.settings))
+
+    def failed(self, source: str, error: FetchError) -> None:
+        """It did not. That it lacks something is no failure of it, and our own disk is not its fault."""
+        if error.failure is Failure.DISK:
+            return
+        standing, now = self.of(source), self.now()
+        standing.silent_since = 0.0
+        if error.is_absence:
+            standing.lacking = blended(standing.lacking, 1.0, LACKING_WEIGHT)
+            standing.failing = blended(standing.failing, 0.0, FAILING_WEIGHT)
+            # It answers, which is what a source that could not be reached was tried for.
+            if standing.breaker.state is State.HALF_OPEN and standing.breaker.cause is Cause.UNREACHABLE:
+                self._turn(source, standing, breakers.succeeded(standing.breaker, now, self.settings))
+            return
+        cause = Cause.VIOLATION if error.is_violation else Cause.UNREACHABLE
+        reason = error.evidence if error.is_violation else error.in_words
+        self._fail(source, standing, cause, reason, str(error), error.retry_after_s)
+
+    def superseded(self, source: str, evidence: str) -> None:
+        """A rival that was asked later was done first: slow, but not dead."""
+        standing, now = self.of(source), self.now()
+        standing.silent_since = 0.0
+        # Doubled and one more: whoever is overtaken again and again is asked more and more rarely.
+        worse_s = min(SUPERSEDED_MAX_S, 2.0 * standing.overtaken_s(now) + SUPERSEDED_S)
+        standing.superseded_s, standing.superseded_at = worse_s, now
+        if standing.breaker.state is State.HALF_OPEN:
+            self._fail(source, standing, Cause.UNREACHABLE, f"is too slow ({evidence})", f"slow: {evidence}", None)
+
+    def violated(self, source: str, reason: str) -> None:
+        """It gave something that it may never give, such as a Release that nobody trusted signed."""
+        self._fail(source, self.of(source), Cause.VIOLATION, reason, reason, None)
+
+    def note_behind(self, source: str, base: str, behind_s: int) -> None:
+        """Its Release of the suite in `base` is so much older than the newest accepted one; 0: it is not."""
+        behind = self.of(source).behind
+        if behind_s <= 0:
+            behind.pop(base, None)
+        elif base in behind or len(behind) < BEHIND_MAX:
+            behind[base] = behind_s
+
+    def hedge_after_s(self, source: str) -> float:
+        """A rival is asked after so long without an answer: three times what its answers usually take."""
+        latency = self.of(source).latency
+        usual_s = latency.quantile(0.95) if len(latency) >= HEDGE_SAMPLES_MIN else None
+        if usual_s is None:
+            return self.settings.hedge_after_unknown_s
+        return min(self.settings.hedge_after_max_s, max(self.settings.hedge_after_min_s, HEDGE_P95_TIMES * usual_s))
+
+    def expected_s(self, source: str, size: int) -> float | None:
+        """Seconds until it will have given so many bytes; None where its answering times are not known."""
+        return self.of(source).expected_s(size, self.now())
+
+    def _fail(
+        self,
+        source: str,
+        standing: Standing,
+        cause: Cause,
+        reason: str,
+        told: str,
+        retry_after_s: float | None,
+    ) -> None:
+        now = self.now()
+        standing.failed += 1
+        standing.last_failure_at, standing.last_failure = int(now), told[:REASON_CHARS_MAX]
+        standing.failing = blended(standing.failing, 1.0, FAILING_WEIGHT)
+        after = breakers.failed(
+            standing.breaker,
+            now,
+            self.settings,
+            cause=cause,
+            reason=reason[:REASON_CHARS_MAX],
+            jitter=self._random(),
+            retry_after_s=retry_after_s,
+            mostly_works=standing.failing < MOSTLY_WORKS_BELOW,
+        )
+        self._turn(source, standing, after)
+
+    def _turn(self, source: str, standing: Standing, after: Breaker) -> None:
+        before = standing.breaker
+        if after is before:
+            return
+        standing.breaker = after
+        if before.state is not after.state or before.cause is not after.cause:
+            for tell in self.changed:
+                tell(source, before, after)

@@ -1,11 +1,40 @@
-"""Which source is asked, and in which order. Pure: a plan with a reason for each that is passed over."""
+"""Which source is asked, and in which order. Pure: a plan with a reason for each that is passed over.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Sources that may be asked are ranked by the seconds that each is expected to take for this very size. Those that are
+about as fast as the fastest one keep the order that their owner gave them; what the owner ranked by priority stays so
+ranked, unless it is slow beyond reason. Operators take turns, since what fails one source of an operator often fails
+the next. A source that was never measured ranks by a guess (`GUESSED_FIRST_BYTE_S`): below a source that is known to be
+quick, above one that is known to be slow. So no client waits for somebody unknown while somebody good is known; probes
+make the unknown known.
 
+Behind all of these come sources that were out and are due for a trial; at the very last, where nothing else may be
+asked, those that gave wrong bytes: a wrong answer costs only time.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tidegate.archive.paths import is_artifact
 from tidegate.sources.archive import Source
+from tidegate.sources.breaker import Breaker, Cause, State, may_ask, may_ask_at_last
 from tidegate.sources.failure import Excluded
-from tidegate.sources.health import Health
+from tidegate.sources.health import Health, Standing
+
+GUESSED_FIRST_BYTE_S = 0.3
+GUESSED_RATE_BYTES_S = 4 << 20
+NEAR_S = 0.05
+NEAR_SHARE = 0.25
+"""Within so much of the fastest, sources count as equally fast."""
+SLOW_S = 0.5
+SLOW_TIMES = 3.0
+"""Beyond both of these, a source is slow: neither its priority nor its operator brings it forward."""
+LACKING_MAX = 0.9
+LACKING_BEHIND = 0.5
+"""A source that is behind lacks what is new: as if so large a share of requests were in vain."""
+TRIAL_LOOK_S = 0.25
+"""A trial's outcome is worth a look after so long, where one waits for it."""
+_RELEASES = ("InRelease", "Release", "Release.gpg")
 
 _CHANGING = (
     "Packages",
@@ -28,20 +57,26 @@ class Candidate:
     """A place to ask for one thing: a source and the path it has there.
 
     `lasting`: the name belongs to these bytes for good (a pool file, a by-hash name); other bytes under it are a lie,
-    while under the plain name of an index they are merely another version.
+    while under the plain name of an index they are merely another version. After `hedge_after_s` without an answer
+    the next one is asked as well.
     """
 
     source: Source
     path: str
     lasting: bool
+    hedge_after_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Candidates, best first, and the sources that are not asked."""
+    """Candidates, best first, and the sources that are not asked.
+
+    `again_at`: when (epoch seconds) another plan may have more candidates, since one that is out may be asked then.
+    """
 
     candidates: tuple[Candidate, ...]
     excluded: tuple[Excluded, ...]
+    again_at: float | None = None
 
 
 def is_lasting(path: str) -> bool:
@@ -49,19 +84,153 @@ def is_lasting(path: str) -> bool:
     return "/by-hash/" in path or not path.rpartition("/")[2].startswith(_CHANGING)
 
 
-def plan(sources: Sequence[Source], paths: Sequence[str], health: Health, monotonic: float) -> Plan:
-    """Sources in their configured order, those that failed a moment ago last, those that gave wrong bytes not at all.
+def plan(
+    sources: Sequence[Source], paths: Sequence[str], health: Health, now: float, *, size: int | None = None
+) -> Plan:
+    """Who is asked for an object of this size (None: a small one) now (epoch seconds), and who is not, and why.
 
     `paths` are names for the same bytes, the surest first (by-hash before plain): each source is asked for the
-    first, then for the next. Where every source is excluded, none is: a wrong answer costs only time.
+    first, then for the next.
     """
-    excluded = tuple(
-        Excluded(source.url, f"gave wrong bytes: {health.of(source.url).last_failure}")
-        for source in sources
-        if health.of(source.url).violating_until > monotonic
+    sorted_out = _sort_out(sources, paths, health, now)
+    asked = _ranked(sorted_out.closed, health, now, size or 0) + _ranked(sorted_out.due, health, now, size or 0)
+    if not asked:
+        asked = _ranked(sorted_out.at_last, health, now, size or 0)
+    chosen = {source.url for source in asked}
+    excluded = tuple(one for one in sorted_out.excluded if one.source not in chosen)
+    lasting = [(path, is_lasting(path)) for path in paths]
+    candidates = tuple(
+        Candidate(source, path, lasts, health.hedge_after_s(source.url)) for source in asked for path, lasts in lasting
     )
-    barred = {one.source for one in excluded}
-    asked = [source for source in sources if source.url not in barred] or list(sources)
-    asked.sort(key=lambda source: health.of(source.url).cool_until > monotonic)
-    candidates = tuple(Candidate(source, path, is_lasting(path)) for source in asked for path in paths)
-    return Plan(candidates, excluded if len(barred) < len(sources) else ())
+    return Plan(candidates, excluded, sorted_out.again_at(now, anybody=bool(asked)))
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Sources by whether they may be asked; the third group is excluded as long as one of the others is not empty."""
+
+    closed: list[Source] = field(default_factory=list)
+    due: list[Source] = field(default_factory=list)
+    at_last: list[Source] = field(default_factory=list)
+    excluded: list[Excluded] = field(default_factory=list)
+    out: list[Breaker] = field(default_factory=list)
+
+    def again_at(self, now: float, *, anybody: bool) -> float | None:
+        """When it is worth making another plan."""
+        moments = [_worth_asking_at(breaker, now, at_last=not anybody) for breaker in self.out]
+        return min((moment for moment in moments if moment > now), default=None)
+
+
+def _sort_out(sources: Iterable[Source], paths: Sequence[str], health: Health, now: float) -> _Sorted:
+    found = _Sorted()
+    for source in sources:
+        breaker = health.of(source.url).breaker
+        if breaker.state is State.CLOSED:
+            found.closed.append(source)
+        elif may_ask(breaker, now) and breaker.cause is not Cause.VIOLATION:
+            found.due.append(source)
+        else:
+            found.out.append(breaker)
+            found.excluded.append(Excluded(source.url, why_out(breaker, now)))
+            if may_ask_at_last(breaker, now):
+                found.at_last.append(source)
+    _leave_behind(found, paths, health)
+    return found
+
+
+def _leave_behind(found: _Sorted, paths: Sequence[str], health: Health) -> None:
+    """Exclude who is known to be behind for the suite whose index is wanted, while somebody is not."""
+    if len(found.closed) + len(found.due) < 2 or not any(health.of(s.url).behind for s in (*found.closed, *found.due)):
+        return
+    lagging = {
+        source.url: Excluded(source.url, f"is behind by {span(behind_s)} for {base.rstrip('/') or 'this archive'}")
+        for source in (*found.closed, *found.due)
+        for base, behind_s in health.of(source.url).behind.items()
+        if any(_is_index_below(path, base) for path in paths)
+    }
+    if len(lagging) < len(found.closed) + len(found.due):
+        found.closed = [source for source in found.closed if source.url not in lagging]
+        found.due = [source for source in found.due if source.url not in lagging]
+        found.excluded += lagging.values()
+
+
+def _is_index_below(path: str, base: str) -> bool:
+    """Whether a path is one of a suite's indices. Its Release is asked for all the same: how else to learn of news."""
+    name = path.rpartition("/")[2]
+    return path.startswith(base) and name not in _RELEASES and not is_artifact(name) and path != ""
+
+
+def _ranked(sources: Sequence[Source], health: Health, now: float, size: int) -> list[Source]:
+    """Best first; operators take turns among those that are not slow, and then among those that are."""
+    if len(sources) < 2:
+        return list(sources)
+    standings = [health.of(source.url) for source in sources]
+    costs = [_cost_s(standing, now, size) for standing in standings]
+    best = min(costs)
+    near, slow = best + max(NEAR_S, best * NEAR_SHARE), max(best + SLOW_S, best * SLOW_TIMES)
+    keys = [
+        (cost > slow, source.priority, cost if cost > near else 0.0, bool(standing.behind), index)
+        for index, (source, standing, cost) in enumerate(zip(sources, standings, costs, strict=True))
+    ]
+    order = [(key[0], sources[key[-1]]) for key in sorted(keys)]
+    return _taking_turns([source for is_slow, source in order if not is_slow]) + _taking_turns(
+        [source for is_slow, source in order if is_slow]
+    )
+
+
+def _taking_turns(ranked: list[Source]) -> list[Source]:
+    """The same sources, as little changed in order as lets neighbours be of different operators where that can be."""
+    left, order = ranked, list[Source]()
+    while left:
+        last = order[-1].operator if order else None
+        chosen = next((source for source in left if source.operator != last), left[0])
+        left.remove(chosen)
+        order.append(chosen)
+    return order
+
+
+def _cost_s(standing: Standing, now: float, size: int) -> float:
+    """Seconds to be expected, requests in vain included."""
+    expected = standing.expected_s(size, now)
+    if expected is None:
+        guessed = max(GUESSED_FIRST_BYTE_S, standing.silent_s(now)) + size / GUESSED_RATE_BYTES_S
+        expected = guessed + standing.overtaken_s(now)
+    elif standing.rate_bytes_s is None:
+        expected += size / GUESSED_RATE_BYTES_S
+    lacking = max(standing.lacking, LACKING_BEHIND) if standing.behind else standing.lacking
+    return expected / (1.0 - min(lacking, LACKING_MAX))
+
+
+# In words
+
+
+def why_out(breaker: Breaker, now: float) -> str:
+    """Why a source is not asked, and what comes next, for somebody who is tired."""
+    since = clock(breaker.since, now)
+    if breaker.cause is Cause.VIOLATION:
+        then = f"not before {clock(breaker.until, now)}" if now < breaker.until else "once a probe finds it right again"
+        return f"gave wrong bytes at {since}: {breaker.reason}; asked again {then}, unless nothing else is left"
+    if breaker.state is State.HALF_OPEN:
+        return f"{breaker.reason}, since {since}; is being tried again for {span(now - breaker.at)}"
+    times = "once" if breaker.strikes == 1 else f"{breaker.strikes} times in a row"
+    return f"{breaker.reason}, since {since}, {times}; next try in {span(breaker.until - now)}"
+
+
+def span(seconds: float) -> str:
+    """A span of time as people say it, in its largest unit."""
+    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{max(1, round(seconds))} s"
+
+
+def clock(moment: float, now: float) -> str:
+    """A moment as people write it; with its date where it is not about now."""
+    shape = "%H:%M UTC" if abs(now - moment) < 43_200 else "%Y-%m-%d %H:%M UTC"
+    return datetime.fromtimestamp(moment, UTC).strftime(shape)
+
+
+def _worth_asking_at(breaker: Breaker, now: float, *, at_last: bool) -> float:
+    if breaker.state is State.HALF_OPEN:
+        return min(breaker.until, now + TRIAL_LOOK_S)
+    return breaker.next_at if at_last else breaker.until

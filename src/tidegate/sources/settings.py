@@ -80,9 +80,14 @@ class FetchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     )
     first_byte_timeout_s: Annotated[float, Meta(gt=0, description="from the request to the answer's head")] = 10.0
     silence_timeout_s: Annotated[float, Meta(gt=0, description="without a byte in mid-body")] = 10.0
-    rate_min_bytes_s: Annotated[int, Meta(ge=0, description="below this over the rate window, the source is left")] = (
-        8_192
-    )
+    stall_hedge_s: Annotated[
+        float,
+        Meta(gt=0, description="without a byte in mid-body: another source is asked to go on from there, if it can"),
+    ] = 0.6
+    rate_min_bytes_s: Annotated[
+        int,
+        Meta(ge=0, description="below this another source is asked to go on; over the rate window, the source is left"),
+    ] = 8_192
     rate_window_s: Annotated[float, Meta(gt=0, description="over which the minimum rate is judged")] = 10.0
     connections_per_source_max: Annotated[int, Meta(ge=1, description="at once")] = 32
     redirects_max: Annotated[int, Meta(ge=0, le=10, description="followed by us, each hop checked")] = 3
@@ -91,3 +96,36 @@ class FetchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     index_bytes_max: Annotated[int, Meta(ge=1024, description="one index, as listed")] = 1_073_741_824
     artifact_bytes_max: Annotated[int, Meta(ge=1024, description="one artifact, as listed")] = 17_179_869_184
     tls_ca_file: Annotated[str, Meta(description="certificate authorities; empty: the system's")] = ""
+
+
+class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[health]`: when a source is passed over, for how long, and when a rival is asked beside it (docs/breaker.md)."""
+
+    backoff_base_s: Annotated[float, Meta(gt=0, description="a source that failed is not asked for so long")] = 0.5
+    backoff_cap_s: Annotated[
+        float, Meta(gt=0, description="each further failure doubles that, up to this: also the longest way back")
+    ] = 60.0
+    backoff_jitter: Annotated[
+        float, Meta(ge=0, le=0.9, description="share of a wait that chance may take off, so that not all come at once")
+    ] = 0.2
+    violation_s: Annotated[
+        float,
+        Meta(gt=0, description="a source that gave wrong bytes is not asked for so long, unless nothing else is left"),
+    ] = 3_600.0
+    calm_s: Annotated[
+        float, Meta(gt=0, description="after so long without a failure the doubling begins anew; until then it goes on")
+    ] = 60.0
+    trial_s: Annotated[
+        float, Meta(gt=0, description="a source that is tried again gets one request, and another only after so long")
+    ] = 10.0
+    retry_after_max_s: Annotated[float, Meta(ge=0, description="a source's Retry-After counts up to this")] = 3_600.0
+    hedge_after_min_s: Annotated[
+        float, Meta(gt=0, description="a rival is asked at the earliest after so long without an answer")
+    ] = 0.1
+    hedge_after_max_s: Annotated[float, Meta(gt=0, description="and at the latest after so long")] = 1.0
+    hedge_after_unknown_s: Annotated[
+        float, Meta(gt=0, description="for a source whose own answering times are not known yet")
+    ] = 0.5
+    probe_interval_s: Annotated[
+        float, Meta(gt=0, description="a source without traffic is probed so often, give or take a fifth")
+    ] = 300.0

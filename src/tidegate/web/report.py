@@ -1,13 +1,13 @@
 """What is told about a gateway: the structs behind `tidegate status --json` and the admin port."""
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from tidegate.sources.archive import Archive
-from tidegate.sources.health import SourceHealth
+from tidegate.sources.breaker import Cause, State
+from tidegate.sources.health import Standing
 from tidegate.store.catalogue import Catalogue, Look, Snapshot
 from tidegate.store.marks import Marks
 
@@ -175,12 +175,12 @@ def _suite(
     )
 
 
-def sources_of(archives: Iterable[Archive], health: Mapping[str, SourceHealth]) -> tuple[SourceReport, ...]:
+def sources_of(archives: Iterable[Archive], health: Mapping[str, Standing]) -> tuple[SourceReport, ...]:
     """Every source of every archive, in their order."""
     reports = []
     for archive in archives:
         for source in archive.sources:
-            record = health.get(source.url, SourceHealth())
+            record = health.get(source.url, Standing())
             reports.append(
                 SourceReport(
                     archive=archive.name,
@@ -199,10 +199,10 @@ def sources_of(archives: Iterable[Archive], health: Mapping[str, SourceHealth]) 
     return tuple(reports)
 
 
-def _state(record: SourceHealth) -> Literal["unused", "good", "failing", "violating"]:
-    if record.violating_until > time.monotonic():
+def _state(record: Standing) -> Literal["unused", "good", "failing", "violating"]:
+    if record.breaker.cause is Cause.VIOLATION:
         return "violating"
-    if record.cool_until > time.monotonic() or (record.failed and not record.fetched):
+    if record.breaker.state is not State.CLOSED or (record.failed and not record.fetched):
         return "failing"
     return "good" if record.fetched else "unused"
 
