@@ -33,7 +33,7 @@ SUPERSEDED_LEFT = 0.25
 """What is left of that after a large body that came as it should."""
 SILENT_MAX_S = 30.0
 """Requests older than this say nothing about a source: they were cancelled, or have failed."""
-BEHIND_MAX = 256
+SUITES_MAX = 256
 REASON_CHARS_MAX = 300
 
 
@@ -61,6 +61,8 @@ class Standing:
     last_failure: str | None = None
     behind: dict[str, int] = field(default_factory=dict)
     """Seconds by which its Release is older than the newest accepted one, by the suite's directory (`dists/noble/`)."""
+    newest: dict[str, int] = field(default_factory=dict)
+    """When it last showed the newest accepted Release, by the suite's directory."""
 
     def expected_s(self, size: int, now: float) -> float | None:
         """Seconds until it will have given so many bytes; None where its answering times are not known."""
@@ -172,12 +174,12 @@ class Health:
         self._fail(source, self.of(source), Cause.VIOLATION, reason, reason, None)
 
     def note_behind(self, source: str, base: str, behind_s: int) -> None:
-        """Its Release of the suite in `base` is so much older than the newest accepted one; 0: it is not."""
-        behind = self.of(source).behind
-        if behind_s <= 0:
-            behind.pop(base, None)
-        elif base in behind or len(behind) < BEHIND_MAX:
-            behind[base] = behind_s
+        """Its Release of the suite in `base` is so much older than the newest accepted one; 0: it showed that one."""
+        standing = self.of(source)
+        was, is_now = (standing.newest, standing.behind) if behind_s > 0 else (standing.behind, standing.newest)
+        was.pop(base, None)
+        if base in is_now or len(is_now) < SUITES_MAX:
+            is_now[base] = behind_s if behind_s > 0 else int(self._now())
 
     def hedge_after_s(self, source: str) -> float:
         """A rival is asked after so long without an answer: three times what its answers usually take."""
