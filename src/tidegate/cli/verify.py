@@ -105,7 +105,9 @@ def _candidates(settings: "Settings", keyrings: Sequence[Path], wanted: str | No
     if keyrings:
         yield _Candidate(wanted, load_keyrings((str(path), path.read_bytes()) for path in keyrings))
         return
-    known: dict[str, ArchiveSettings] = {each.name: ArchiveSettings(name=each.name) for each in presets.load()}
+    known: dict[str, ArchiveSettings] = {
+        each.name: ArchiveSettings(name=each.name) for each in presets.load() if each.keyring
+    }
     # The configured ones come first: they are what this gateway would go by.
     ordered = {each.name: each for each in settings.archive} | {
         name: each for name, each in known.items() if name not in {one.name for one in settings.archive}

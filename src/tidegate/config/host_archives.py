@@ -198,7 +198,7 @@ def _keyring(draft: _Draft, facts: HostFacts, notes: list[str]) -> tuple[str, ..
             notes.append(f"{draft.name}: an entry has no Signed-By; the others' keys count for it ({where})")
         trusted = facts.trusted_keyrings if draft.fingerprints and not draft.keys else ()
         return (*trusted, *draft.keys, *draft.fingerprints)
-    if draft.preset:
+    if draft.preset and draft.preset.keyring:
         return ()
     if not facts.trusted_keyrings:
         notes.append(f"{draft.name}: no key is known for it, so all of it is refused: add Signed-By ({where})")

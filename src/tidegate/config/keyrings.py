@@ -27,12 +27,14 @@ def keyring_of(archive: ArchiveSettings) -> Keyring:
 
 def _preset_keyring(name: str) -> Keyring:
     """This host's own copy of the vendor's keys, which its packages keep new; else the one that ships with us."""
-    preset = next((each for each in presets.load() if each.name == name), None)
+    preset = presets.named(name)
     if preset is None:
         return Keyring()
     for path in preset.host_keyrings:
         if Path(path).is_file() and (ring := _loaded(path, name)).certificates:
             return ring
+    if not preset.keyring:
+        return Keyring()
     shipped = load_keyring(preset.keyring_data(), f"presets/keys/{preset.keyring}")
     return Keyring(problems=(shipped,)) if isinstance(shipped, Refused) else shipped
 

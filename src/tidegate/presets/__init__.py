@@ -1,7 +1,8 @@
 """What is known beforehand of well-known archives, as data with its origin.
 
 The facts stand in `*.toml` beside this file and the keys in `keys/`, each with where it is from. A preset
-says which archive a URL belongs to and which keys may speak for it; it never says that a Release is good.
+says which archive a URL belongs to, which keys may speak for it and who else carries it; it never says that a
+Release is good, and whom it names is asked only where the owner said so.
 """
 
 import tomllib
@@ -9,12 +10,15 @@ from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
 _DATA = files(__name__)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+Place: TypeAlias = tuple[str, str]
+"""A host in lower case and a path without slashes at its ends."""
 
 
 class UrlPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,7 +26,7 @@ class UrlPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     pattern: str
     operator: str | None = None
-    """Who runs what answers there; None where that differs from host to host."""
+    """Who runs what answers there: `{host}` where each host is another's, None where it cannot be said."""
 
     def matches(self, host: str, path: str) -> bool:
         """`host` in lower case, `path` without slashes at its ends."""
@@ -36,13 +40,37 @@ class UrlPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "*" not in host, len(host)
 
 
-class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"urls": "url", "sources": "from"}):
+class KnownSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"listed_in": "from"}):
+    """A place that is said to carry an archive; what it gives is verified like anybody's."""
+
+    url: str
+    operator: str
+    kind: Literal["origin", "mirror", "cdn", "snapshot"]
+    listed_in: str
+    """Who says so, and whether we have seen it ourselves."""
+    region: str = ""
+    """ISO 3166, lower case; empty: anywhere."""
+
+    @property
+    def place(self) -> Place:
+        """Its host and path, which its http and its https address share."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.path.strip("/")
+
+
+class Preset(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    rename={"urls": "url", "sources": "from", "known_sources": "source"},
+):
     """One archive, whatever host carries it."""
 
     name: str
     title: str
-    keyring: str
-    """The file in `keys/` that may speak for it."""
+    keyring: str = ""
+    """The file in `keys/` that may speak for it; empty where none ships: then the host has to say."""
     host_keyrings: tuple[str, ...]
     """Where its own packages put the same on a machine; those are newer than ours, so look there first."""
     suites: tuple[str, ...]
@@ -59,14 +87,16 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"u
     sources: tuple[str, ...]
     """Where they are from."""
     urls: tuple[UrlPattern, ...]
+    known_sources: tuple[KnownSource, ...] = ()
+    """Who carries it, the origin first, as listed in public; of several operators wherever there are several."""
 
     def strict_for(self, suite: str) -> bool:
         """Whether the Release of `suite` has to name it."""
         return self.strict_suite and not any(fnmatchcase(suite, name) for name in self.unnamed_suites)
 
     def keyring_data(self) -> bytes:
-        """The keys that ship with us, as one binary keyring."""
-        return (_DATA / "keys" / self.keyring).read_bytes()
+        """The keys that ship with us, as one binary keyring; nothing where none does."""
+        return b"" if not self.keyring else (_DATA / "keys" / self.keyring).read_bytes()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,17 +116,28 @@ def match(url: str) -> Preset | None:
     Scheme, user and slashes at the end do not matter; a port other than the scheme's own does, since
     behind it is somebody's own service.
     """
-    found = _best(url)
+    place = _place(url)
+    found = _best(place) if place else None
     return found[0] if found else None
 
 
+def named(name: str) -> Preset | None:
+    """The preset of an archive's name."""
+    return next((each for each in load() if each.name == name), None)
+
+
 def operator_of(url: str) -> str | None:
-    """Who runs what answers at `url`, where a preset says so."""
-    found = _best(url)
-    return found[1].operator if found else None
+    """Who runs what answers at `url`, where a preset says so: of this very place, or at least of its host."""
+    place = _place(url)
+    if place is None:
+        return None
+    found = _best(place)
+    if found and found[1]:
+        return found[1].replace("{host}", place[0])
+    return _hosts().get(place[0])
 
 
-def _best(url: str) -> tuple[Preset, UrlPattern] | None:
+def _place(url: str) -> Place | None:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -106,13 +147,31 @@ def _best(url: str) -> tuple[Preset, UrlPattern] | None:
         return None
     if port not in (None, _DEFAULT_PORTS[parts.scheme]):
         return None
+    return host.rstrip("."), parts.path.strip("/")
+
+
+def _best(place: Place) -> tuple[Preset, str | None] | None:
+    """The archive at a place and its operator: a place that is listed, else the most particular pattern."""
+    if listed := _listed().get(place):
+        return listed
     matching = [
-        (pattern.strictness, preset, pattern)
+        (pattern.strictness, preset, pattern.operator)
         for preset in load()
         for pattern in preset.urls
-        if pattern.matches(host.rstrip("."), parts.path.strip("/"))
+        if pattern.matches(*place)
     ]
     if not matching:
         return None
-    _, preset, pattern = max(matching, key=lambda found: found[0])
-    return preset, pattern
+    _, preset, operator = max(matching, key=lambda found: found[0])
+    return preset, operator
+
+
+@cache
+def _listed() -> dict[Place, tuple[Preset, str | None]]:
+    return {source.place: (preset, source.operator) for preset in load() for source in preset.known_sources}
+
+
+@cache
+def _hosts() -> dict[str, str]:
+    """Operators by host: whoever runs a mirror of one archive runs it for the next."""
+    return {source.place[0]: source.operator for preset in load() for source in preset.known_sources}

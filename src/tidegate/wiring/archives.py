@@ -15,7 +15,7 @@ _SITE_ENDINGS = (".lan", ".local", ".internal", ".home.arpa", ".intranet", ".cor
 
 def archive_of(settings: ArchiveSettings) -> tuple[Archive, tuple[str, ...]]:
     """An archive ready to be fetched and served, and what of its settings could not be used, in sentences."""
-    preset = next((each for each in presets.load() if each.name == settings.name), None)
+    preset = presets.named(settings.name)
     keyring = keyring_of(settings)
     notes = [f"{settings.name}: {problem.evidence}" for problem in keyring.problems]
     sources: list[Source] = []

@@ -124,7 +124,7 @@ def _signed_by(archive: ArchiveSettings) -> Iterator[str]:
     in_place = [entry for entry in entries if ARMOR in entry]
     words = [entry for entry in entries if entry.startswith("/") or FINGERPRINT.match(entry)]
     if not entries:
-        words = [each.host_keyrings[0] for each in presets.load() if each.name == archive.name]
+        words = [path for each in presets.load() if each.name == archive.name for path in each.host_keyrings[:1]]
     if words:
         yield f"Signed-By: {' '.join(words)}"
     elif in_place:
