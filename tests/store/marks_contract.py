@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidegate.store.marks import Marks
+from tidegate.store.marks import DATES_MAX, Marks
 from tidegate.trust.acceptance import Mark
 
 NOW = 1_795_000_000
@@ -71,6 +71,20 @@ class MarksContract:
             ("debian", "stable", mark(NOW + 5)),
             ("debian", "testing", mark(NOW)),
         )
+
+    def test_the_dates_it_has_stood_at_are_kept_in_order_and_once_each(self, marks: Marks) -> None:
+        assert marks.dates("debian", "stable") == ()
+        for date in (NOW, NOW + 60, NOW + 60, NOW + 30, NOW + 90):
+            marks.rise("debian", "stable", mark(date))
+        marks.rise("debian", "testing", mark(NOW + 7))
+        assert marks.dates("debian", "stable") == (NOW, NOW + 60, NOW + 90)
+        assert marks.dates("debian", "testing") == (NOW + 7,)
+        assert marks.dates("contoso", "stable") == ()
+
+    def test_of_many_dates_the_newest_are_kept(self, marks: Marks) -> None:
+        for number in range(DATES_MAX + 3):
+            marks.rise("debian", "stable", mark(NOW + number))
+        assert marks.dates("debian", "stable") == tuple(range(NOW + 3, NOW + 3 + DATES_MAX))
 
     @given(st.lists(MARKS, min_size=1, max_size=8))
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])

@@ -12,7 +12,7 @@ from tidegate.sources.failure import FetchError
 from tidegate.sources.fetching import Document, Fetching, Unchanged
 from tidegate.store.catalogue import Snapshot, Validator
 from tidegate.store.marks import Marks
-from tidegate.trust.acceptance import Accepted, Mark, Rules, accept
+from tidegate.trust.acceptance import Accepted, Mark, Rules, accept, content_digest
 from tidegate.trust.settings import TrustSettings
 from tidegate.trust.verdict import Reason, Refused, Signed
 from tidegate.trust.verifier import Verifier
@@ -40,6 +40,19 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Dated(Refused):
+    """A no to a Release whose signatures are good: what it is tells how far its source is behind."""
+
+    date: int
+    payload: bytes
+    """`content_digest` of the signed text."""
+
+
+Answer = Statement | Unchanged | Refused | FetchError
+"""What a source had to say. `Unchanged` is only ever said of what is served."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """What is asked about: a suite as it is served and marked now."""
 
@@ -55,6 +68,8 @@ async def ask(
     asking: Asking, source: Source, fetching: Fetching, verifier: Verifier, known: Validator | None
 ) -> Statement | Unchanged | Refused:
     """InRelease from a source, or Release with Release.gpg where it has none. Raises FetchError.
+
+    A Release that is refused for what it says, not for who signed it, comes back as `Dated`.
 
     `known` is what this source last said; it is only asked `if changed` when that is what we serve.
     """
@@ -107,6 +122,6 @@ def _judge(
         return Refused(Reason.MALFORMED, str(error))
     verdict = accept(signed, release, asking.mark, asked_suite=asking.suite, now=asking.now, rules=asking.rules)
     if isinstance(verdict, Refused):
-        return verdict
+        return Dated(verdict.reason, verdict.evidence, release.date, content_digest(signed.release))
     validator = Validator(document.last_modified, document.etag, verdict.mark.digest)
     return Statement(source.url, verdict, release, signed, files, validator)

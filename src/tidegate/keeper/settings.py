@@ -15,6 +15,30 @@ class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     adopt_timeout_s: Annotated[
         float, Meta(gt=0, le=29, description="for a suite's first adoption while a client waits")
     ] = 24.0
+    ask_operators: Annotated[
+        int, Meta(ge=1, le=16, description="asked at once in one look, a source of each; the others where none will do")
+    ] = 3
+    ask_more_after_s: Annotated[
+        float, Meta(gt=0, description="without an acceptable Release for so long, the next ones are asked as well")
+    ] = 0.7
+    straggler_grace_s: Annotated[
+        float, Meta(ge=0, description="after the first acceptable Release, for a newer one of the others that were asked")
+    ] = 0.5
+    quorum: Annotated[
+        int, Meta(ge=1, le=16, description="operators that must show a newer Release before it replaces what is served")
+    ] = 1
+    quorum_wait_s: Annotated[
+        float, Meta(ge=0, description="for a quorum, or for two Releases of one Date; then the newer one is taken")
+    ] = 3_600.0
+    retry_first_s: Annotated[
+        float, Meta(gt=0, description="after a look that brought nothing; doubles each time, up to the interval")
+    ] = 5.0
+    recovery_spread_s: Annotated[
+        float, Meta(ge=0, description="over which looks that wait for a source come back once it answers again")
+    ] = 30.0
+    background_requests_per_minute: Annotated[
+        int, Meta(ge=1, description="to each source where no client waits; a quarter of it may come at once")
+    ] = 120
     refresh_timeout_s: Annotated[float, Meta(gt=0, description="for one refresh of one suite, all its bytes")] = 900.0
     grace_s: Annotated[float, Meta(ge=0, description="an older generation stays reachable by-hash for this long")] = (
         172_800.0
