@@ -13,11 +13,15 @@ from tests.store.drafts import read
 from tidegate.sources.archive import Reach, Source, source_of
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Flight, Stage, Wanted
+from tidegate.sources.health import Health
+from tidegate.sources.settings import HealthSettings
 from tidegate.store.blobs import BlobStore
 from tidegate.store.file_blobs import FileBlobs
 from tidegate.store.layout import Layout
 from tidegate.store.settings import StoreSettings
 
+HEALTH = HealthSettings(backoff_base_s=0.02, hedge_after_unknown_s=20.0, hedge_after_min_s=20.0, hedge_after_max_s=20.0)
+"""No rival before twenty seconds, so that a busy machine asks nobody too many; where it is the test, less is said."""
 PATH = "pool/main/h/hello/hello_1_amd64.deb"
 
 
@@ -70,12 +74,14 @@ def asked(server: SourceServer) -> list[str]:
 
 
 @asynccontextmanager
-async def place(directory: Path, store: StoreSettings | None = None, **changes: Any) -> AsyncIterator[Place]:
+async def place(
+    directory: Path, store: StoreSettings | None = None, health: HealthSettings = HEALTH, **changes: Any
+) -> AsyncIterator[Place]:
     """Fetching into files below `directory`; everything is ended with the block."""
     layout = Layout(directory / "state", directory / "cache")
     layout.make()
     blobs = FileBlobs(layout)
-    fetching = Fetching(blobs, settings(**changes), store or StoreSettings(free_bytes_min=0))
+    fetching = Fetching(blobs, settings(**changes), store or StoreSettings(free_bytes_min=0), Health(health))
     try:
         yield Place(fetching, blobs, layout)
     finally:

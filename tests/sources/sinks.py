@@ -16,7 +16,7 @@ from tidegate.sources.connection import Head
 from tidegate.sources.settings import FetchSettings
 
 # Long enough for a busy machine, short enough to wait for where the wait itself is the test.
-PATIENT = FetchSettings(first_byte_timeout_s=20.0, silence_timeout_s=20.0, rate_window_s=20.0)
+PATIENT = FetchSettings(first_byte_timeout_s=20.0, silence_timeout_s=20.0, stall_hedge_s=20.0, rate_window_s=20.0)
 SHORT_S = 0.4
 
 

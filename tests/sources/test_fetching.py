@@ -15,6 +15,7 @@ from tests.sources.conftest import ServerFactory
 from tests.sources.flying import PATH, Place, asked, place, source, wanted
 from tests.sources.sinks import SHORT_S
 from tidegate.sources import fetching, flight
+from tidegate.sources.breaker import State
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.fetching import Document, Unchanged
 from tidegate.sources.flight import HASH_IN_THREAD_FROM_BYTES, Stage
@@ -88,7 +89,7 @@ async def test_a_document_that_is_not_there_is_an_absence_and_no_fault(server: S
         with pytest.raises(FetchError) as raised:
             await here.fetching.document(source(server), "InRelease", size_max=5000)
         assert raised.value.is_absence
-        assert here.fetching.health.of(server.url).cool_until == 0.0
+        assert here.fetching.health.of(server.url).breaker.state is State.CLOSED
 
 
 async def test_health_learns_from_documents(publish: Publish, server: SourceServer, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ async def test_health_learns_from_documents(publish: Publish, server: SourceServ
             await here.fetching.document(source(server), "InRelease", size_max=5000)
         health = here.fetching.health.of(server.url)
         assert (health.fetched, health.fetched_bytes, health.failed) == (1, 5000, 1)
-        assert health.cool_until > 0
+        assert health.breaker.state is State.OPEN
 
 
 # A disk that fills up (threat 37)

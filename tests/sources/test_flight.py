@@ -34,18 +34,15 @@ from tests.sources.flying import PATH, Place, asked, place, source, wanted
 from tests.sources.sinks import SHORT_S, answered
 from tests.store.drafts import assert_descriptors_return_to, open_descriptors
 from tidegate.sources import flight as flights
-from tidegate.sources.flight import HASH_IN_THREAD_FROM_BYTES, Flight, Stage
+from tidegate.sources.breaker import Cause
+from tidegate.sources.flight import Flight, Stage
+from tidegate.sources.hashing import HASH_IN_THREAD_FROM_BYTES
+from tidegate.sources.settings import HealthSettings
 
 Publish = Callable[[str, int], bytes]
 SIZE = 300_000
 CUT_AT = 100_000
 BY_HASH, PLAIN = "dists/s/main/by-hash/SHA256/00", "dists/s/main/Packages"
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds follow each other at once: what is tested is that they come, not how long they take."""
-    monkeypatch.setattr(flights, "ROUND_PAUSE_S", 0.01)
 
 
 @pytest.fixture
@@ -253,6 +250,113 @@ async def test_a_source_that_failed_is_not_asked_by_another_name_in_the_same_rou
     assert [request.path for request in other.asked()] == [BY_HASH, PLAIN]
 
 
+# Rivals
+
+QUICK = HealthSettings(backoff_base_s=0.05, hedge_after_unknown_s=0.1, hedge_after_min_s=0.05, hedge_after_max_s=0.2)
+STALL_S = 0.2
+
+
+async def test_who_does_not_answer_soon_gets_a_rival_and_is_named_once_that_one_has_answered(
+    data: bytes, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    other = serve()
+    server.fault(Silence())
+    async with place(tmp_path, health=QUICK) as here:
+        flight = await here.hold(data, server, other)
+        assert flight.stage is Stage.HELD
+        assert flight.source == other.url
+        assert [one.source for one in flight.failures] == [server.url]
+        assert f"{other.url} answered meanwhile" in flight.failures[0].reason
+        assert here.fetching.health.of(server.url).breaker.cause is Cause.UNREACHABLE
+    assert asked(server) == asked(other) == [""]
+
+
+async def test_one_that_answers_is_found_behind_two_that_are_silent(
+    data: bytes, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    silent, good = serve(), serve()
+    server.fault(Silence())
+    silent.fault(Silence())
+    async with place(tmp_path, health=QUICK) as here:
+        flight = await here.hold(data, server, silent, good)
+        assert flight.stage is Stage.HELD
+        assert {one.source for one in flight.failures} == {server.url, silent.url}
+
+
+async def test_who_stalls_in_mid_body_is_overtaken_at_that_byte(
+    data: bytes, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    other = serve()
+    gate = server.hold(CUT_AT)
+    async with place(tmp_path, health=QUICK, stall_hedge_s=STALL_S) as here:
+        flight = await here.hold(data, server, other)
+        assert flight.stage is Stage.HELD
+        assert asked(other) == [f"bytes={CUT_AT}-"]
+        assert flight.fetched_bytes == SIZE
+        assert "no byte for" in flight.failures[0].reason
+        gate.release()
+
+
+async def test_who_trickles_is_overtaken_by_whoever_is_faster(
+    publish: Publish, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    data = publish(PATH, 3_000_000)
+    other = serve()
+    server.fault(Trickle(5_000))
+    async with place(tmp_path, health=QUICK, stall_hedge_s=STALL_S, rate_min_bytes_s=50_000) as here:
+        flight = await here.hold(data, server, other)
+        assert flight.stage is Stage.HELD
+        assert flight.source == other.url
+        assert [one.source for one in flight.failures] == [server.url]
+        begun = int(asked(other)[0].removeprefix("bytes=").removesuffix("-") or 0)
+        assert flight.fetched_bytes == len(data)
+        assert begun < len(data) // 10
+
+
+async def test_who_was_late_and_comes_after_all_needs_no_rival(
+    data: bytes, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    other = serve()
+    gate, rival = server.hold(None), other.hold(None)
+    async with place(tmp_path, health=QUICK) as here:
+        flight = here.fetch(data, server, other)
+        await asyncio.to_thread(other.wait_for, lambda: rival.held == 1)
+        gate.release()
+        assert (await here.hold(data, server, other)).stage is Stage.HELD
+        assert flight.source == server.url
+        assert flight.failures == []
+        rival.release()
+
+
+async def test_a_rival_that_lies_is_found_though_it_only_gave_a_piece(
+    data: bytes, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    """Threat 32: the rival's piece is from another version."""
+    liar = serve(root=tree_with(tmp_path / "other version", random.Random("other").randbytes(SIZE)))
+    third = serve()
+    gate = server.hold(CUT_AT)
+    async with place(tmp_path, health=QUICK, stall_hedge_s=STALL_S) as here:
+        flight = await here.hold(data, server, liar, third)
+        assert flight.stage is Stage.HELD
+        assert "their pieces do not fit together" in reasons(flight)
+        gate.release()
+
+
+async def test_a_request_that_waits_for_its_turn_is_not_held_against_its_source(
+    publish: Publish, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    first, second = publish("pool/first.deb", 1000), publish("pool/second.deb", 1000)
+    other = serve()
+    gate = server.hold(None, "pool/first.deb")
+    async with place(tmp_path, health=QUICK, connections_per_source_max=1) as here:
+        here.fetch(first, server, paths=("pool/first.deb",))
+        await asyncio.to_thread(server.wait_for, lambda: gate.held == 1)
+        flight = await here.hold(second, server, other, paths=("pool/second.deb",))
+        assert flight.source == other.url
+        assert flight.failures == []
+        gate.release()
+
+
 # Wrong bytes
 
 
@@ -312,7 +416,7 @@ async def test_another_version_under_a_plain_name_is_no_lie(
         flight = await here.hold(data, server, other, paths=(PLAIN,))
         assert flight.stage is Stage.HELD
         assert flight.violations == []
-        assert here.fetching.health.of(server.url).violating_until == 0.0
+        assert here.fetching.health.of(server.url).breaker.cause is not Cause.VIOLATION
 
 
 async def test_a_splice_of_two_versions_is_found_and_each_source_then_asked_whole(
@@ -324,12 +428,12 @@ async def test_a_splice_of_two_versions_is_found_and_each_source_then_asked_whol
     async with place(tmp_path) as here:
         flight = await here.hold(data, server, liar)
         assert flight.stage is Stage.HELD
-        assert "the pieces do not fit together" in reasons(flight)
+        assert "their pieces do not fit together" in reasons(flight)
         assert asked(server) == ["", ""]
         assert asked(liar)[0] == f"bytes={CUT_AT}-"
         assert set(asked(liar)[1:]) <= {""}
         health = here.fetching.health
-        assert health.of(server.url).violating_until == 0.0
+        assert health.of(server.url).breaker.cause is not Cause.VIOLATION
 
 
 async def test_of_two_whose_pieces_do_not_fit_the_one_that_lies_when_whole_is_the_liar(

@@ -1,6 +1,9 @@
 """The careful HTTP client: addresses checked and remembered, every wait bounded, redirects followed by us.
 
 `get` is the one door. Limits are FetchSettings'; what arrives goes to a `Sink` as it comes.
+
+Of a host with several addresses each has a record of its own: one that refuses, that another overtook while it was
+being connected to, or that was connected and then silent is asked after all others for ADDRESS_BAD_S (RFC 8305).
 """
 
 import asyncio
@@ -10,7 +13,9 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tidegate import __version__
 from tidegate.sources.address import forbidden
@@ -25,7 +30,33 @@ RESOLVED_FRESH_S = 60.0
 ADDRESS_BAD_S = 300.0
 ADDRESSES_MAX = 8
 IDLE_CONNECTIONS_MAX = 32
+HOSTS_MAX = 512
+"""Endpoints remembered: redirects may name any number of them."""
 REDIRECT_BODY_BYTES_MAX = 65_536
+LOOK_UP_AGAIN_S = 0.15
+"""For news of a name whose addresses are known: what they were a minute ago will do."""
+
+
+_ADDRESS_AT_FAULT = frozenset({Failure.SILENT, Failure.STALLED, Failure.SLOW, Failure.TLS})
+
+
+class Getter(Protocol):
+    """Whoever fetches: over the network, from a folder, or in a test's own world."""
+
+    async def get(
+        self,
+        endpoint: Endpoint,
+        target: str,
+        headers: dict[str, str],
+        sink: Sink,
+        begun: Callable[[], None] | None = None,
+    ) -> None:
+        """GET a target; the answer goes to the sink. Raises FetchError (or what the sink raised).
+
+        `begun` is called when the request's turn has come: until then it waits for a place among our own requests, and
+        no time that passes is the source's.
+        """
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +79,13 @@ class _Host:
     idle: deque[Connection] = field(default_factory=deque)
     addresses: tuple[str, ...] = ()
     resolved_at: float = -RESOLVED_FRESH_S
+    looking_up: "asyncio.Task[tuple[str, ...]] | None" = None
     bad_until: dict[str, float] = field(default_factory=dict)
+    users: int = 0
+
+    def distrust(self, address: str) -> None:
+        """Prefer any other address for a while."""
+        self.bad_until[address] = time.monotonic() + ADDRESS_BAD_S
 
 
 class _Redirected(Sink):
@@ -87,11 +124,18 @@ class Client:
         self._tls: ssl.SSLContext | None = None
         self._closed = False
 
-    async def get(self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink) -> None:
-        """GET a target; the answer goes to the sink. Raises FetchError (or what the sink raised)."""
+    async def get(
+        self,
+        endpoint: Endpoint,
+        target: str,
+        headers: dict[str, str],
+        sink: Sink,
+        begun: Callable[[], None] | None = None,
+    ) -> None:
+        """`Getter.get`, over the network."""
         for _ in range(self._settings.redirects_max + 1):
             looking = _Redirected(sink)
-            await self._get_one(endpoint, target, headers, looking)
+            await self._get_one(endpoint, target, headers, looking, begun)
             if not looking.is_redirect:
                 return
             endpoint, target = next_hop(endpoint, target, looking.location)
@@ -110,25 +154,35 @@ class Client:
         for watch in list(self._watches):
             watch.connection.close()
         for host in self._hosts.values():
+            if host.looking_up is not None:
+                host.looking_up.cancel()
             for connection in list(host.idle):
                 connection.close()
 
-    async def _get_one(self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink) -> None:
+    async def _get_one(
+        self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink, begun: Callable[[], None] | None
+    ) -> None:
         request = _request(endpoint, target, headers)
         host = self._host(endpoint)
-        async with host.slots:
-            connection = self._idle(host)
-            if connection is not None:
-                try:
-                    return await self._exchange(connection, request, sink)
-                except FetchError as error:
-                    # A kept connection that the other side closed meanwhile says nothing about the source.
-                    if error.failure is not Failure.CUT or connection.received or self._closed:
-                        raise
-            connection = await self._connect(endpoint, host)
-            return await self._exchange(connection, request, sink)
+        host.users += 1
+        try:
+            async with host.slots:
+                if begun is not None:
+                    begun()
+                connection = self._idle(host)
+                if connection is not None:
+                    try:
+                        return await self._exchange(host, connection, request, sink)
+                    except FetchError as error:
+                        # A kept connection that the other side closed meanwhile says nothing about the source.
+                        if error.failure is not Failure.CUT or connection.received or self._closed:
+                            raise
+                connection = await self._connect(endpoint, host)
+                return await self._exchange(host, connection, request, sink)
+        finally:
+            host.users -= 1
 
-    async def _exchange(self, connection: Connection, request: bytes, sink: Sink) -> None:
+    async def _exchange(self, host: _Host, connection: Connection, request: bytes, sink: Sink) -> None:
         now = time.monotonic()
         done = connection.exchange(request, sink)
         watch = _Watch(connection, now, seen_at=now, window_at=now)
@@ -138,7 +192,13 @@ class Client:
         try:
             await done
         except asyncio.CancelledError:
+            if not connection.has_head and time.monotonic() - now > self._settings.connect_stagger_s:
+                host.distrust(connection.address)  # another source was faster: if there is another address, use it
             connection.close()
+            raise
+        except FetchError as error:
+            if error.failure in _ADDRESS_AT_FAULT:
+                host.distrust(connection.address)
             raise
         finally:
             self._watches.discard(watch)
@@ -177,9 +237,24 @@ class Client:
         # By reach, too: a redirect must not find its way in by a connection that a private source keeps (threat 24).
         host = self._hosts.get(endpoint)
         if host is None:
+            if len(self._hosts) >= HOSTS_MAX:
+                self._forget_hosts()
             slots = asyncio.Semaphore(self._settings.connections_per_source_max)
             host = self._hosts[endpoint] = _Host(slots)
         return host
+
+    def _forget_hosts(self) -> None:
+        """Drop what is remembered of endpoints that nobody uses now."""
+        for endpoint, host in list(self._hosts.items()):
+            if not host.users:
+                del self._hosts[endpoint]
+                for connection in list(host.idle):
+                    connection.close()
+
+    def addresses(self, endpoint: Endpoint) -> dict[str, bool]:
+        """The addresses last seen for an endpoint, and whether each is trusted now."""
+        host, now = self._hosts.get(endpoint), time.monotonic()
+        return {} if host is None else {each: host.bad_until.get(each, 0.0) <= now for each in host.addresses}
 
     @staticmethod
     def _idle(host: _Host) -> Connection | None:
@@ -201,17 +276,23 @@ class Client:
             elif connection in host.idle:
                 host.idle.remove(connection)
 
+        address = str(sock.getpeername()[0])
         tls = self._tls_context() if endpoint.scheme == "https" else None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._settings.response_head_bytes_max, released),
+                    lambda: Connection(self._settings.response_head_bytes_max, released, address),
                     sock=sock,
                     ssl=tls,
                     server_hostname=endpoint.host if tls else None,
                 )
+        except asyncio.CancelledError:
+            host.distrust(address)
+            sock.close()
+            raise
         except TimeoutError:
+            host.distrust(address)
             sock.close()
             raise FetchError(Failure.TLS, f"no TLS within {self._settings.connect_timeout_s:g} s") from None
         except (ssl.SSLError, OSError) as error:
@@ -228,7 +309,7 @@ class Client:
         """The allowed addresses, best first; the ones returned are the ones connected to (no second look-up)."""
         now = time.monotonic()
         if now - host.resolved_at > RESOLVED_FRESH_S:
-            host.addresses = await self._look_up(endpoint, host.addresses)
+            host.addresses = await self._looked_up(endpoint, host)
             host.resolved_at = now
         reasons = {address: forbidden(address, endpoint.reach) for address in host.addresses}
         allowed = [address for address, reason in reasons.items() if reason is None]
@@ -237,32 +318,44 @@ class Client:
             raise FetchError(Failure.FORBIDDEN_ADDRESS, evidence)
         return tuple(sorted(allowed, key=lambda address: host.bad_until.get(address, 0.0) > now))
 
-    async def _look_up(self, endpoint: Endpoint, known: tuple[str, ...]) -> tuple[str, ...]:
+    async def _looked_up(self, endpoint: Endpoint, host: _Host) -> tuple[str, ...]:
+        """Addresses, from one look-up at a time: a resolver that is silent holds a thread for each."""
         if is_literal(endpoint.host):
             return (endpoint.host,)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
-                found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError, TimeoutError) as error:
-            if known:  # names fail with their vendor, too: go on with what they last said
-                return known
-            raise FetchError(Failure.UNRESOLVED, f"{endpoint.host}: {str(error) or 'no answer from DNS'}") from None
-        return tuple(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX]
+        if host.looking_up is None:
+            host.looking_up = asyncio.get_running_loop().create_task(_look_up(endpoint))
+            host.looking_up.add_done_callback(_heard)
+        task = host.looking_up
+        patience_s = LOOK_UP_AGAIN_S if host.addresses else self._settings.connect_timeout_s
+        done, _ = await asyncio.wait({task}, timeout=patience_s)
+        if done:
+            host.looking_up = None
+        error = task.exception() if done else TimeoutError("no answer from DNS")
+        if error is None:
+            return task.result()
+        if host.addresses:  # names fail with their vendor, too: go on with what they last said
+            return host.addresses
+        raise FetchError(Failure.UNRESOLVED, f"{endpoint.host}: {str(error) or 'no answer from DNS'}")
 
     async def _first_to_connect(self, endpoint: Endpoint, host: _Host, addresses: tuple[str, ...]) -> socket.socket:
         """Try addresses staggered (RFC 8305); the first to connect wins, the others are dropped."""
         pending: set[asyncio.Task[socket.socket]] = set()
+        tried: dict[asyncio.Task[socket.socket], str] = {}
         waiting, errors = list(addresses), []
         try:
             while waiting or pending:
                 if waiting:
-                    pending.add(asyncio.ensure_future(self._dial(waiting.pop(0), endpoint, host)))
+                    address = waiting.pop(0)
+                    task = asyncio.ensure_future(self._dial(address, endpoint, host))
+                    tried[task] = address
+                    pending.add(task)
                 stagger = self._settings.connect_stagger_s if waiting else None
                 done, pending = await asyncio.wait(pending, timeout=stagger, return_when=asyncio.FIRST_COMPLETED)
                 connected = [task for task in done if task.exception() is None]
                 errors += [str(task.exception()) for task in done if task not in connected]
                 if connected:
+                    for slower in pending & set(list(tried)[: list(tried).index(connected[0])]):
+                        host.distrust(tried[slower])  # tried a whole stagger earlier, and not there yet
                     pending |= set(connected[1:])
                     return connected[0].result()
         finally:
@@ -282,7 +375,7 @@ class Client:
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
-                host.bad_until[address] = time.monotonic() + ADDRESS_BAD_S
+                host.distrust(address)
                 why = (
                     f"no connection within {self._settings.connect_timeout_s:g} s"
                     if isinstance(error, TimeoutError)
@@ -294,6 +387,19 @@ class Client:
             raise
         host.bad_until.pop(address, None)
         return sock
+
+
+async def _look_up(endpoint: Endpoint) -> tuple[str, ...]:
+    """Raises OSError, UnicodeError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX]
+
+
+def _heard(task: "asyncio.Task[tuple[str, ...]]") -> None:
+    """A look-up that nobody waits for any more may fail in silence."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _drop(task: "asyncio.Task[socket.socket]") -> None:

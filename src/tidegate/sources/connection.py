@@ -53,7 +53,8 @@ class _State(Enum):
 class Connection(asyncio.BufferedProtocol):
     """A kept-alive connection. One exchange at a time; `released` is called when it may serve the next."""
 
-    def __init__(self, head_bytes_max: int, released: Callable[["Connection"], None]) -> None:
+    def __init__(self, head_bytes_max: int, released: Callable[["Connection"], None], address: str = "") -> None:
+        self.address = address
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._head_bytes_max = head_bytes_max
         self._released = released

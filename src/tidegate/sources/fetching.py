@@ -6,19 +6,19 @@
 import asyncio
 import errno
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from tidegate.sources.archive import Source
+from tidegate.sources.attempt import refusal
 from tidegate.sources.client import Client
 from tidegate.sources.connection import Head
 from tidegate.sources.failure import Failure, FetchError
-from tidegate.sources.flight import Flight, Spool, Wanted
+from tidegate.sources.flight import Flight, Sending, Spool, Wanted
 from tidegate.sources.health import Health
 from tidegate.sources.passing import Passing
-from tidegate.sources.selection import plan
+from tidegate.sources.selection import Plan, plan
 from tidegate.sources.settings import FetchSettings
 from tidegate.store.blobs import CHUNK_BYTES, BlobStore, Draft, Verified
 from tidegate.store.committer import Committer
@@ -47,16 +47,18 @@ class Document:
 class _Whole:
     """A sink that keeps a bounded body in memory. `expected` are the statuses that answer what was asked."""
 
-    def __init__(self, size_max: int, expected: frozenset[int]) -> None:
+    def __init__(self, size_max: int, expected: frozenset[int], now: Callable[[], float]) -> None:
         self._size_max = size_max
+        self._now = now
         self._expected = expected
         self.body = bytearray()
         self.status: Head | None = None
+        self.answered_at: float | None = None
 
     def head(self, head: Head) -> None:
-        self.status = head
+        self.status, self.answered_at = head, asyncio.get_running_loop().time()
         if head.status not in self._expected:
-            raise FetchError(Failure.STATUS, f"answered {head.status}", head.status)
+            raise refusal(head, self._now())
         if head.length is not None and head.length > self._size_max:
             raise FetchError(Failure.OVERSIZED, f"{head.length:,} bytes, at most {self._size_max:,} are taken")
 
@@ -69,10 +71,13 @@ class _Whole:
 class Fetching:
     """Flights and documents. Made inside the loop that uses it."""
 
-    def __init__(self, blobs: BlobStore, fetch: FetchSettings, store: StoreSettings) -> None:
-        self.health = Health()
+    def __init__(
+        self, blobs: BlobStore, fetch: FetchSettings, store: StoreSettings, health: Health | None = None
+    ) -> None:
+        self.health = health or Health()
         self.settings = fetch
         self.client = Client(fetch)
+        self._sending = Sending(self.client, fetch, self.health)
         self._blobs = blobs
         self._store = store
         self._committer = Committer(blobs)
@@ -95,13 +100,18 @@ class Fetching:
         if etag is not None:
             headers["If-None-Match"] = etag
         # Not modified since when? Only who said what it has can be told that.
-        whole = _Whole(size_max, frozenset({200, 304} if headers else {200}))
+        whole = _Whole(size_max, frozenset({200, 304} if headers else {200}), self.health.now)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        self.health.asked(source.url)
         try:
             await self.client.get(source.endpoint, source.target(path), headers, whole)
         except FetchError as error:
-            self.health.failed(source.url, error, at=int(time.time()), monotonic=time.monotonic())
+            self.health.failed(source.url, error)
             raise
-        self.health.succeeded(source.url, len(whole.body), int(time.time()))
+        answered = whole.answered_at or loop.time()
+        self.health.answered(source.url, answered - begun)
+        self.health.succeeded(source.url, size=len(whole.body), seconds=loop.time() - answered)
         assert whole.status is not None
         if whole.status.status == 304:
             return Unchanged()
@@ -122,9 +132,9 @@ class Fetching:
         flight = self._flights.get(wanted.digest)
         if flight is not None:
             return flight
-        planned = plan(sources, paths, self.health, time.monotonic())
+        planned = partial(self._plan, tuple(sources), tuple(paths), wanted.size)
         spool = Spool(self._begin, self._rescue, self._blobs.discard, self._committer.keep)
-        flight = self._flights[wanted.digest] = Flight(wanted, planned, self.client, spool, self.health)
+        flight = self._flights[wanted.digest] = Flight(wanted, planned, self._sending, spool)
         self.started += 1
         task = flight.task = asyncio.get_running_loop().create_task(flight.run())
         self._tasks.add(task)
@@ -149,12 +159,14 @@ class Fetching:
         """Begin to fetch an unlisted file for one client. Raises OSError when there is no room at all."""
         draft = self._begin(PASSING_BYTES_MAX)
         self._blobs.discard(draft)  # no name from the start: it goes with its last reader
-        planned = plan(sources, (path,), self.health, time.monotonic())
-        passing = Passing(planned, self.client, self.health, draft, PASSING_BYTES_MAX)
+        passing = Passing(self._plan(sources, (path,)), self._sending, draft, PASSING_BYTES_MAX)
         task = asyncio.get_running_loop().create_task(passing.run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return passing
+
+    def _plan(self, sources: Sequence[Source], paths: Sequence[str], size: int | None = None) -> Plan:
+        return plan(sources, paths, self.health, self.health.now(), size=size)
 
     def keep(self, verified: Verified) -> "asyncio.Future[None]":
         """Make verified bytes durable."""
@@ -179,7 +191,7 @@ class Fetching:
             return self._spooled(size)
 
     def _has_room(self, size: int) -> bool:
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         if now >= self._room_known_until:
             self._room_known_until = now + ROOM_KNOWN_S
             self._room_bytes = self._blobs.free_bytes() - self._store.free_bytes_min

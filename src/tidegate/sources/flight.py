@@ -5,32 +5,34 @@
     HELD      the blob is durable as well
     FAILED    no source could give it; `failures` says why, source by source
 
-Failover happens inside: a source that fails in mid-body is followed by the next at the same byte. Where the whole
-turns out wrong, the draft is begun anew (`draft` is another object then) and each further source must give it whole.
+Failover happens inside. One source is asked; where it is late (`pace`), the next is asked beside it, from the byte
+that is missing; whoever brings that byte goes on, and the other is stopped and named. Where the whole turns out wrong
+though every piece came from somebody else, the draft is begun anew (`draft` is another object then) and each further
+source must give it whole, alone, so that the one that lies is found.
 """
 
 import asyncio
-import contextlib
-import hashlib
-import os
-import re
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 
-from tidegate.sources.client import Client
-from tidegate.sources.connection import Head
+from tidegate.sources.attempt import Attempt, wrong
+from tidegate.sources.client import Getter
 from tidegate.sources.failure import Excluded, Failure, FetchError
+from tidegate.sources.hashing import Hashing
 from tidegate.sources.health import Health
+from tidegate.sources.pace import Pace
 from tidegate.sources.selection import Candidate, Plan
+from tidegate.sources.settings import FetchSettings
 from tidegate.store.blobs import Draft, Verified, WrongBytesError, verify
 
-HASH_IN_THREAD_FROM_BYTES = 4 << 20
-HASH_STEP_BYTES = 2 << 20
 ROUNDS_MAX = 3
-ROUND_PAUSE_S = 0.3
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})\Z").match
+PATIENCE_S = 2.0
+"""A source that may be asked again within this time is waited for when no other is left."""
+ATTEMPTS_MAX = 4
+RESUMED_BYTES = 65_536
+"""A late source that has brought so much since a rival was asked does not need that one."""
 
 
 class Stage(Enum):
@@ -62,45 +64,13 @@ class Spool:
     keep: Callable[[Verified], "Awaitable[None]"]
 
 
-class _Hashing:
-    """The digest of a growing draft: as bytes come for small ones, in a thread behind the writer for large ones."""
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How sources are asked: by whom, within which limits, and where it is remembered how they did."""
 
-    def __init__(self, draft: Draft, size: int) -> None:
-        self._draft = draft
-        self._hash = hashlib.sha256()
-        self._threaded = size >= HASH_IN_THREAD_FROM_BYTES or draft.size > 0
-        self._hashed = 0
-        self._task: asyncio.Future[None] | None = None
-
-    def saw(self, data: memoryview) -> None:
-        if not self._threaded:
-            self._hash.update(data)
-        elif self._draft.size - self._hashed >= HASH_STEP_BYTES and (self._task is None or self._task.done()):
-            loop = asyncio.get_running_loop()
-            self._task = loop.run_in_executor(None, self._catch_up, self._draft.size)
-
-    def _catch_up(self, upto: int) -> None:
-        buffer = bytearray(HASH_STEP_BYTES)
-        view = memoryview(buffer)
-        while self._hashed < upto:
-            count = os.preadv(self._draft.fd, [view[: upto - self._hashed]], self._hashed)
-            if count == 0:
-                return
-            self._hash.update(view[:count])
-            self._hashed += count
-
-    async def settle(self) -> None:
-        """Wait for the thread, however it ended: afterwards nobody reads the draft."""
-        if self._task is not None:
-            with contextlib.suppress(OSError):
-                await asyncio.shield(self._task)
-
-    async def digest(self) -> bytes:
-        """Of everything that was written."""
-        if self._threaded:
-            await self.settle()
-            await asyncio.get_running_loop().run_in_executor(None, self._catch_up, self._draft.size)
-        return self._hash.digest()
+    getter: Getter
+    limits: FetchSettings
+    health: Health
 
 
 @dataclass(slots=True, eq=False)
@@ -108,26 +78,31 @@ class Flight:
     """See the module. Runs as one task; `watch` is for whoever follows it on the same loop."""
 
     wanted: Wanted
-    plan: Plan
-    client: Client
+    plan: Callable[[], Plan]
+    sending: Sending
     spool: Spool
-    health: Health
     stage: Stage = Stage.FETCHING
     draft: Draft = field(init=False, repr=False)
     source: str = ""
-    """The source asked last: where the object's last byte came from, once it is verified."""
+    """The source that brought the last byte so far."""
     failures: list[Excluded] = field(default_factory=list)
     violations: list[Excluded] = field(default_factory=list)
     fetched_bytes: int = 0
     settled: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """Done as soon as it is verified or has failed; being held comes later."""
-    _contributors: set[str] = field(default_factory=set)
-    _whole_only: bool = False
+    task: "asyncio.Task[None] | None" = None
     _begun: bool = False
-    _hashing: _Hashing = field(init=False, repr=False)
+    _whole_only: bool = False
+    _asked: int = 0
+    _attempts: list[Attempt] = field(default_factory=list)
+    _contributors: dict[str, Candidate] = field(default_factory=dict)
+    _absent: set[tuple[str, str]] = field(default_factory=set)
+    _hashing: Hashing = field(init=False, repr=False)
+    _pace: Pace = field(init=False, repr=False)
+    _passing: bool = False
+    _news: "asyncio.Future[None] | None" = None
     _verified: Verified | None = None
     _watchers: list[Callable[[], None]] = field(default_factory=list)
-    task: "asyncio.Task[None] | None" = None
 
     @property
     def available(self) -> int:
@@ -178,71 +153,245 @@ class Flight:
             # A defect of ours must not strand those who wait; it ends their wait, and the loop tells of it.
             self._fail("tidegate", f"{type(error).__name__}: {error}")
             raise
+        finally:
+            self._stop()
 
     def abandon(self) -> None:
         """Nothing more will come. What is verified already is on its way to the disk, and is kept."""
         if not self.complete and not self.failed:
             self._fail("tidegate", "was cancelled")
 
+    # Rounds
+
     async def _fetch(self) -> bool:
-        """Candidate by candidate; those that failed in passing get another round."""
-        candidates = self.plan.candidates
-        for round_ in range(ROUNDS_MAX):
-            if round_:
-                await asyncio.sleep(ROUND_PAUSE_S * round_)
-            again: list[Candidate] = []
-            left: set[str] = set()
-            for candidate in candidates:
-                if candidate.source.url in left:
-                    continue
-                error = await self._try(candidate)
-                if error is None:
-                    return True
-                if error.is_passing:
-                    again.append(candidate)
-                if not error.is_absence:
-                    left.add(candidate.source.url)
-            candidates = self.plan.candidates if self._whole_only and round_ == 0 else tuple(again)
-            if not candidates:
-                break
+        """Race after race, as long as a source that failed in passing may do better in a moment."""
+        for _ in range(ROUNDS_MAX):
+            planned = self.plan()
+            if not self._askable(planned) and planned.again_at is not None:
+                wait = planned.again_at - self.sending.health.now()
+                if wait > PATIENCE_S:
+                    self._passed_over(planned)
+                    return False
+                await asyncio.sleep(max(0.0, wait))
+                planned = self.plan()
+            self._passing = False
+            if await self._race(self._askable(planned)):
+                return True
+            if not self._passing:
+                self._passed_over(planned)
+                return False
         return False
 
-    async def _try(self, candidate: Candidate) -> FetchError | None:
-        """One source, from where we are. None when the whole is there and right."""
-        self.source = candidate.source.url
+    def _askable(self, planned: Plan) -> list[Candidate]:
+        return [each for each in planned.candidates if (each.source.url, each.path) not in self._absent]
+
+    def _passed_over(self, planned: Plan) -> None:
+        told = {each.source for each in self.failures}
+        self.failures[:0] = [each for each in planned.excluded if each.source not in told]
+
+    # One race
+
+    async def _race(self, queue: list[Candidate]) -> bool:
+        """Ask one source, and others beside it while it is late. True when the whole is there and right."""
+        self._pace = Pace(self.sending.limits)
         try:
-            if self._whole_only and self.draft.size:
-                await self._begin_anew()
-            offset = self.draft.size
-            attempt = _Attempt(self, candidate, offset)
-            headers = {"Range": f"bytes={offset}-"} if offset else {}
-            await self.client.get(candidate.source.endpoint, candidate.source.target(candidate.path), headers, attempt)
+            while queue or self._attempts:
+                if not self._attempts:
+                    await self._ask(queue.pop(0))
+                late = await self._wait()
+                for attempt in [each for each in self._attempts if each.task is not None and each.task.done()]:
+                    self._attempts.remove(attempt)
+                    self._ended(attempt, queue)
+                if self.draft.size == self.wanted.size and not (self._attempts and late is None):
+                    if await self._verify(queue):
+                        return True
+                elif late is not None:
+                    await self._help(late, queue)
+        finally:
+            self._stop()
+        return False
+
+    async def _ask(self, candidate: Candidate) -> None:
+        if self._whole_only and self.draft.size:
+            await self._begin_anew()
+        now = asyncio.get_running_loop().time()
+        self._asked += 1
+        offset = self.draft.size
+        attempt = Attempt(
+            number=self._asked,
+            candidate=candidate,
+            offset=offset,
+            size=self.wanted.size,
+            asked_at=now,
+            take=self._take,
+            answered=self._answered,
+            now=self.sending.health.now,
+            position=offset,
+        )
+        self._attempts.append(attempt)
+        self._pace.asked(now, candidate.hedge_after_s)
+        attempt.task = asyncio.get_running_loop().create_task(self._attempt(attempt))
+        attempt.task.add_done_callback(self._tell)
+
+    async def _attempt(self, attempt: Attempt) -> FetchError | None:
+        source = attempt.candidate.source
+        try:
+            target = source.target(attempt.candidate.path)
+            begun = partial(self._turn_came, attempt)
+            await self.sending.getter.get(source.endpoint, target, attempt.headers, attempt, begun)
             attempt.finished()
-            await self._verify(candidate)
         except FetchError as error:
-            self._failed(candidate, error)
             return error
         except OSError as error:
-            failed = FetchError(Failure.DISK, str(error))
-            self._failed(candidate, failed)
-            return failed
-        self.health.succeeded(candidate.source.url, self.wanted.size, int(time.time()))
+            return FetchError(Failure.DISK, str(error))
         return None
 
-    async def _verify(self, candidate: Candidate) -> None:
+    async def _wait(self) -> str | None:
+        """Until an attempt ends, or it is time to look after them. Why they are late, if they are."""
+        loop = asyncio.get_running_loop()
+        if any(each.task is not None and each.task.done() for each in self._attempts):
+            return None
+        self._news = loop.create_future()
+        timer = loop.call_later(self._pace.look_in_s(loop.time()), self._tell)
+        try:
+            await self._news
+        finally:
+            timer.cancel()
+            self._news = None
+        return self._pace.late(loop.time())
+
+    def _tell(self, _: object = None) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _help(self, late: str, queue: list[Candidate]) -> None:
+        """Ask another source beside those that are late; where each must give the whole alone, instead of it."""
+        asked = {each.url for each in self._attempts}
+        other = next((each for each in queue if each.source.url not in asked), None)
+        if other is None or len(self._attempts) >= ATTEMPTS_MAX:
+            return
+        if self._whole_only:
+            for attempt in self._attempts:
+                self._overtaken(attempt, FetchError(Failure.SLOW, late))
+            self._attempts.clear()
+        queue.remove(other)
+        await self._ask(other)
+
+    def _ended(self, attempt: Attempt, queue: list[Candidate]) -> None:
+        """An attempt came to its end, good or bad."""
+        assert attempt.task is not None
+        error = attempt.task.result()
+        self._pace.stopped()
+        if error is None:
+            now = asyncio.get_running_loop().time()
+            seconds = now - (attempt.answered_at or now)
+            if attempt.given:
+                self.sending.health.succeeded(attempt.url, size=attempt.given, seconds=seconds)
+            return
+        self._failed(attempt.candidate, error)
+        if error.is_absence:
+            self._absent.add((attempt.url, attempt.candidate.path))
+        else:
+            queue[:] = [each for each in queue if each.source.url != attempt.url]
+
+    async def _verify(self, queue: list[Candidate]) -> bool:
+        self._stop()
         digest = await self._hashing.digest()
         try:
             self._verified = verify(self.draft, digest=self.wanted.digest, size=self.wanted.size, computed=digest)
         except WrongBytesError as error:
-            spliced = len(self._contributors) > 1
-            await self._begin_anew()
-            if spliced:  # somebody lied, and we do not know who: each gives it whole from now on
-                self._whole_only = True
-                raise FetchError(Failure.CUT, f"the pieces do not fit together: {error}") from None
-            raise FetchError(wrong(candidate), str(error)) from None
+            await self._wrong(error, queue)
+            return False
         self.stage = Stage.VERIFIED
         self._settle()
         self._wake()
+        return True
+
+    async def _wrong(self, error: WrongBytesError, queue: list[Candidate]) -> None:
+        """The whole is not what was listed. One source's own lie is named; of several, each gives it whole from now on."""
+        contributors = list(self._contributors.values())
+        await self._begin_anew()
+        if len(contributors) == 1:
+            liar = contributors[0]
+            self._failed(liar, FetchError(wrong(liar), str(error)))
+            queue[:] = [each for each in queue if each.source.url != liar.source.url]
+            return
+        self._whole_only = True
+        urls = {each.source.url for each in queue}
+        queue[:0] = [each for each in contributors if each.source.url not in urls]
+        names = " and ".join(each.source.url for each in contributors)
+        self.failures.append(Excluded(names, f"their pieces do not fit together: {error}"))
+
+    # What attempts tell
+
+    def _turn_came(self, attempt: Attempt) -> None:
+        if not attempt.begun:
+            attempt.begun, attempt.asked_at = True, asyncio.get_running_loop().time()
+            self.sending.health.asked(attempt.url)
+
+    def _answered(self, attempt: Attempt) -> None:
+        attempt.answered_at = asyncio.get_running_loop().time()
+        self.sending.health.answered(attempt.url, attempt.answered_at - attempt.asked_at)
+
+    def _take(self, attempt: Attempt, data: memoryview) -> None:
+        """Bytes came that end at the attempt's position; what is new of them goes to the draft."""
+        new = attempt.position - self.draft.size
+        if new <= 0:
+            return
+        if new < len(data):
+            data = data[len(data) - new :]
+        self._write(data)
+        now = asyncio.get_running_loop().time()
+        attempt.given += len(data)
+        attempt.fresh_at = now
+        self._pace.progressed(now, len(data))
+        self._contributors[attempt.url] = attempt.candidate
+        self.source = attempt.url
+        self.fetched_bytes += len(data)
+        if len(self._attempts) > 1:
+            self._compare(attempt, now)
+        if self._watchers:
+            self._wake()
+
+    def _write(self, data: memoryview) -> None:
+        """To the draft. A disk that is full sends the flight on in memory."""
+        before = self.draft.size
+        try:
+            self.draft.write(data)
+        except OSError:
+            self.draft.size = before  # what was written of it is not hashed: as if it had not come
+            rescued = self.spool.rescue(self.draft, self.wanted.size)
+            rescued.write(data)
+            self.spool.discard(self.draft)
+            self.draft, self._hashing = rescued, Hashing(rescued, self.wanted.size)
+        else:
+            self._hashing.saw(data)
+
+    def _compare(self, ahead: Attempt, now: float) -> None:
+        """One of several brought new bytes: those asked before it have lost; those asked after it may be needless."""
+        for other in [each for each in self._attempts if each is not ahead]:
+            if other.number < ahead.number:
+                self._overtaken(other, other.overtaken(ahead.url, now))
+                self._attempts.remove(other)
+            elif not other.given and self._pace.window_bytes >= RESUMED_BYTES:
+                other.stop()
+                self._attempts.remove(other)
+
+    def _overtaken(self, attempt: Attempt, error: FetchError | None) -> None:
+        attempt.stop()
+        if error is not None:
+            self._failed(attempt.candidate, error)
+
+    def _failed(self, candidate: Candidate, error: FetchError) -> None:
+        excluded = Excluded(candidate.source.url, str(error))
+        self.failures.append(excluded)
+        self._passing |= error.is_passing
+        if error.is_violation:
+            self.violations.append(excluded)
+        if error.failure is not Failure.DISK:
+            self.sending.health.failed(candidate.source.url, error)
+
+    # Stages
 
     async def _hold(self) -> None:
         assert self._verified is not None
@@ -260,8 +409,8 @@ class Flight:
 
     def _begin(self) -> None:
         self.draft = self.spool.begin(self.wanted.size)
-        self._hashing = _Hashing(self.draft, self.wanted.size)
-        self._contributors = set()
+        self._hashing = Hashing(self.draft, self.wanted.size)
+        self._contributors = {}
         self._begun = True
 
     async def _begin_anew(self) -> None:
@@ -270,13 +419,10 @@ class Flight:
         self.spool.discard(self.draft)
         self._begin()
 
-    def _failed(self, candidate: Candidate, error: FetchError) -> None:
-        excluded = Excluded(candidate.source.url, str(error))
-        self.failures.append(excluded)
-        if error.is_violation:
-            self.violations.append(excluded)
-        if error.failure is not Failure.DISK:
-            self.health.failed(candidate.source.url, error, at=int(time.time()), monotonic=time.monotonic())
+    def _stop(self) -> None:
+        for attempt in self._attempts:
+            attempt.stop()
+        self._attempts.clear()
 
     def _fail(self, source: str = "", reason: str = "") -> None:
         if source:
@@ -295,69 +441,3 @@ class Flight:
         watchers, self._watchers = self._watchers, []
         for wake in watchers:
             wake()
-
-    def take(self, data: memoryview, source: str) -> None:
-        """Bytes came, right behind what we have. A disk that is full sends the flight on in memory."""
-        before = self.draft.size
-        try:
-            self.draft.write(data)
-        except OSError:
-            self.draft.size = before  # what was written of it is not hashed: as if it had not come
-            rescued = self.spool.rescue(self.draft, self.wanted.size)
-            rescued.write(data)
-            self.spool.discard(self.draft)
-            self.draft, self._hashing = rescued, _Hashing(rescued, self.wanted.size)
-        else:
-            self._hashing.saw(data)
-        self._contributors.add(source)
-        self.fetched_bytes += len(data)
-        if self._watchers:
-            self._wake()
-
-
-def wrong(candidate: Candidate) -> Failure:
-    """What it is called when a source has other bytes than are listed."""
-    return Failure.WRONG_BYTES if candidate.lasting else Failure.OTHER_VERSION
-
-
-class _Attempt:
-    """The sink of one request: checks the head, skips what we have, never takes more than is listed."""
-
-    def __init__(self, flight: Flight, candidate: Candidate, offset: int) -> None:
-        self._flight = flight
-        self._candidate = candidate
-        self._offset = offset
-        self._skip = 0
-
-    def head(self, head: Head) -> None:
-        size = self._flight.wanted.size
-        if head.status == 206 and self._offset:
-            found = _CONTENT_RANGE(head.headers.get("content-range", ""))
-            if found is None or (int(found[1]), int(found[3])) != (self._offset, size):
-                raise FetchError(
-                    Failure.MALFORMED, f"another range than asked for: {head.headers.get('content-range')}"
-                )
-            expected = size - self._offset
-        elif head.status == 200:
-            self._skip, expected = self._offset, size
-        else:
-            raise FetchError(Failure.STATUS, f"answered {head.status}", head.status)
-        if head.length is not None and head.length != expected:
-            raise FetchError(wrong(self._candidate), f"has {head.length:,} bytes, {expected:,} are listed")
-
-    def data(self, data: memoryview) -> None:
-        if self._skip:
-            skipped = min(self._skip, len(data))
-            self._skip -= skipped
-            data = data[skipped:]
-            if not data:
-                return
-        if self._flight.draft.size + len(data) > self._flight.wanted.size:
-            raise FetchError(wrong(self._candidate), f"more than the {self._flight.wanted.size:,} bytes listed")
-        self._flight.take(data, self._candidate.source.url)
-
-    def finished(self) -> None:
-        """The answer ended; is it all there?"""
-        if self._flight.draft.size < self._flight.wanted.size:
-            missing = self._flight.wanted.size - self._flight.draft.size
-            raise FetchError(Failure.CUT, f"ended {missing:,} bytes short")

@@ -179,7 +179,7 @@ class Health:
         was, is_now = (standing.newest, standing.behind) if behind_s > 0 else (standing.behind, standing.newest)
         was.pop(base, None)
         if base in is_now or len(is_now) < SUITES_MAX:
-            is_now[base] = behind_s if behind_s > 0 else int(self._now())
+            is_now[base] = behind_s if behind_s > 0 else int(self.now())
 
     def hedge_after_s(self, source: str) -> float:
         """A rival is asked after so long without an answer: three times what its answers usually take."""

@@ -1,14 +1,13 @@
 """An unlisted file that passes through: fetched for one client, never verified, never kept."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tidegate.sources.client import Client
+from tidegate.sources.attempt import refusal
 from tidegate.sources.connection import Head
 from tidegate.sources.failure import Excluded, Failure, FetchError
-from tidegate.sources.health import Health
+from tidegate.sources.flight import Sending
 from tidegate.sources.selection import Candidate, Plan
 from tidegate.store.blobs import Draft
 
@@ -18,8 +17,7 @@ class Passing:
     """Follow it as a flight, once `size` is known. `absent`: every source said that it does not have it."""
 
     plan: Plan
-    client: Client
-    health: Health
+    sending: Sending
     draft: Draft
     size_max: int
     size: int | None = None
@@ -65,16 +63,18 @@ class Passing:
             self._wake()
 
     async def _try(self, candidate: Candidate) -> None:
-        source = candidate.source
-        await self.client.get(source.endpoint, source.target(candidate.path), {}, self)
+        source, loop = candidate.source, asyncio.get_running_loop()
+        self.sending.health.asked(source.url)
+        begun = loop.time()
+        await self.sending.getter.get(source.endpoint, source.target(candidate.path), {}, self)
         if self.size is not None and self.draft.size != self.size:
             raise FetchError(Failure.CUT, f"ended {self.size - self.draft.size:,} bytes short")
         self.size, self.complete = self.draft.size, True
-        self.health.succeeded(source.url, self.draft.size, int(time.time()))
+        self.sending.health.succeeded(source.url, size=self.draft.size, seconds=loop.time() - begun)
 
     def _failed(self, candidate: Candidate, error: FetchError) -> None:
         self.failures.append(Excluded(candidate.source.url, str(error)))
-        self.health.failed(candidate.source.url, error, at=int(time.time()), monotonic=time.monotonic())
+        self.sending.health.failed(candidate.source.url, error)
 
     def _wake(self) -> None:
         watchers, self._watchers = self._watchers, []
@@ -91,7 +91,7 @@ class Passing:
 
     def head(self, head: Head) -> None:
         if head.status != 200:
-            raise FetchError(Failure.STATUS, f"answered {head.status}", head.status)
+            raise refusal(head, self.sending.health.now())
         if head.length is not None and head.length > self.size_max:
             raise FetchError(Failure.OVERSIZED, f"{head.length:,} bytes, at most {self.size_max:,} pass through")
         self.size = head.length
