@@ -80,6 +80,8 @@ def hints_of(struct: type[Struct]) -> Mapping[str, object]:
 
 def toml_value(value: object) -> str:
     """`value` as it would be written in the file."""
+    if value is None:
+        return "unset"
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if isinstance(value, (bool, str)):
@@ -146,7 +148,7 @@ def _allowed(kind: inspect.Type) -> str:
         case inspect.VarTupleType(item_type=item):
             return f"a list of {_allowed(item).removeprefix('a ')}s"
         case inspect.UnionType(types=types):
-            return ", or ".join(_allowed(each) for each in types)
+            return ", or ".join(_allowed(each) for each in types if not isinstance(each, inspect.NoneType))
         case inspect.StrType():
             return "a text"
         case other:

@@ -16,15 +16,17 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     url: Annotated[
         str,
         Meta(
-            pattern=r"^https?://[^\s]+$",
-            title="an http:// or https:// address",
+            pattern=r"^(?:https?://\S+|file:///\S+|/.+)$",
+            title="an http:// or https:// address, or a folder: file:///PATH or /PATH",
             description="base address, as in sources.list",
         ),
     ]
     operator: Annotated[
         str, Meta(description="who runs it: failures and lies are shared within one; empty: the host's registered name")
     ] = ""
-    kind: Annotated[Kind, Meta(description="origin, mirror, cdn, snapshot, peer or media")] = "mirror"
+    kind: Annotated[
+        Kind, Meta(description="origin, mirror, cdn, snapshot, peer or media; a folder is always media")
+    ] = "mirror"
     region: Annotated[str, Meta(description="where it stands, as `de` or `us`; empty: anywhere, or unknown")] = ""
     priority: Annotated[
         int, Meta(ge=0, le=PRIORITY_LAST, description="lower ones are asked first, as in apt's mirror lists")
@@ -67,8 +69,25 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         bool, Meta(description="accept a changed Origin, Label or Codename once it is signed")
     ] = False
     source: Annotated[
-        tuple[SourceSettings, ...], Meta(description="in order of preference; none: the aliases themselves are asked")
+        tuple[SourceSettings, ...],
+        Meta(description="in order of preference; neither these nor a mirror list: the aliases themselves are asked"),
     ] = ()
+    mirror_list: Annotated[
+        str,
+        Meta(
+            pattern=r"^(?:/.+)?$",
+            title="the absolute path of a file, or nothing",
+            description="more sources, an address a line, as `mirror+file:` has them: tags behind a blank, of which"
+            " `priority:N` counts; read anew on SIGHUP",
+        ),
+    ] = ""
+    known_mirrors: Annotated[
+        bool | None,
+        Meta(
+            description="ask the mirrors that ship for an archive of this name as well, which tells them what the fleet"
+            " installs; unset: as `fetch.known_mirrors` says"
+        ),
+    ] = None
 
 
 class FetchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +114,13 @@ class FetchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     release_bytes_max: Annotated[int, Meta(ge=1024, description="an InRelease, Release or Release.gpg")] = 8_388_608
     index_bytes_max: Annotated[int, Meta(ge=1024, description="one index, as listed")] = 1_073_741_824
     artifact_bytes_max: Annotated[int, Meta(ge=1024, description="one artifact, as listed")] = 17_179_869_184
+    known_mirrors: Annotated[
+        bool,
+        Meta(
+            description="ask the mirrors that ship with the presets as well, for every archive that does not say"
+            " otherwise itself"
+        ),
+    ] = False
     tls_ca_file: Annotated[str, Meta(description="certificate authorities; empty: the system's")] = ""
 
 
