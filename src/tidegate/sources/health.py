@@ -26,8 +26,8 @@ MOSTLY_WORKS_BELOW = 0.5
 HEDGE_SAMPLES_MIN = 4
 HEDGE_P95_TIMES = 3.0
 SUPERSEDED_S = 1.0
-"""Being overtaken by a rival makes a source look so much slower, and each time again more."""
-SUPERSEDED_MAX_S = 60.0
+"""Being overtaken by a rival, or too slow, makes a source look so much slower, and each time again more."""
+SUPERSEDED_MAX_S = 8.0
 SUPERSEDED_HALF_LIFE_S = 300.0
 SUPERSEDED_LEFT = 0.25
 """What is left of that after a large body that came as it should."""
@@ -155,6 +155,8 @@ class Health:
             if standing.breaker.state is State.HALF_OPEN and standing.breaker.cause is Cause.UNREACHABLE:
                 self._turn(source, standing, breakers.succeeded(standing.breaker, now, self.settings))
             return
+        if error.failure in _TOO_SLOW:
+            self._look_slower(standing, now)
         cause = Cause.VIOLATION if error.is_violation else Cause.UNREACHABLE
         reason = error.evidence if error.is_violation else error.in_words
         self._fail(source, standing, cause, reason, str(error), error.retry_after_s)
@@ -163,9 +165,7 @@ class Health:
         """A rival that was asked later was done first: slow, but not dead."""
         standing, now = self.of(source), self.now()
         standing.silent_since = 0.0
-        # Doubled and one more: whoever is overtaken again and again is asked more and more rarely.
-        worse_s = min(SUPERSEDED_MAX_S, 2.0 * standing.overtaken_s(now) + SUPERSEDED_S)
-        standing.superseded_s, standing.superseded_at = worse_s, now
+        self._look_slower(standing, now)
         if standing.breaker.state is State.HALF_OPEN:
             self._fail(source, standing, Cause.UNREACHABLE, f"is too slow ({evidence})", f"slow: {evidence}", None)
 
@@ -192,6 +192,12 @@ class Health:
     def expected_s(self, source: str, size: int) -> float | None:
         """Seconds until it will have given so many bytes; None where its answering times are not known."""
         return self.of(source).expected_s(size, self.now())
+
+    @staticmethod
+    def _look_slower(standing: Standing, now: float) -> None:
+        # A probe that brings a small Release does not make up for it: it would be asked again, and be slow again.
+        worse_s = min(SUPERSEDED_MAX_S, 2.0 * standing.overtaken_s(now) + SUPERSEDED_S)
+        standing.superseded_s, standing.superseded_at = worse_s, now
 
     def _fail(
         self,

@@ -2,18 +2,22 @@
 
 STATE/marks.db      high-water marks: what was ever accepted (threat 9: survives a wiped cache)
 STATE/journal.db    append-only events
+STATE/sources.json  what was learned of the sources; begun anew where it is missing
 STATE/running.json  who serves this state now, and where it listens
 STATE/control.sock  commands to the running gateway, for whoever may open it
 CACHE/blobs/ab/cd…  verified bytes by SHA-256
 CACHE/tmp/          bytes on their way; emptied at start, never read
 CACHE/catalogue.db  what the served snapshots list
 CACHE/lock          held by the gateway that writes here
+STATE/reserve, CACHE/reserve  room for a start on a full disk (reserve.py)
 """
 
 import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from tidegate.store.reserve import make_room
 
 
 class StoreBusyError(Exception):
@@ -34,6 +38,10 @@ class Layout:
     @property
     def journal(self) -> Path:
         return self.state / "journal.db"
+
+    @property
+    def sources(self) -> Path:
+        return self.state / "sources.json"
 
     @property
     def running(self) -> Path:
@@ -63,6 +71,10 @@ class Layout:
         self.blobs.mkdir(exist_ok=True)
         for first in range(256):
             (self.blobs / f"{first:02x}").mkdir(exist_ok=True)
+
+    def make_room(self) -> tuple[Path, ...]:
+        """See that databases can be opened; the directories where nothing more can be kept. Raises OSError."""
+        return tuple(directory for directory in (self.state, self.cache) if make_room(directory))
 
     def lock(self) -> int:
         """Become the one gateway of this store, and clear `tmp` of what dead processes left; returns the descriptor.
