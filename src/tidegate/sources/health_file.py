@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from tidegate.sources.breaker import Breaker, Cause, State, restored
 from tidegate.sources.estimate import SAMPLES_MAX, Latency
-from tidegate.sources.health import BEHIND_MAX, REASON_CHARS_MAX, Health, Standing
+from tidegate.sources.health import REASON_CHARS_MAX, SUITES_MAX, Health, Standing
 from tidegate.sources.settings import HealthSettings
 
 VERSION = 1
@@ -53,7 +53,8 @@ class _Standing(Struct, frozen=True, omit_defaults=True):
     last_success_at: Annotated[int, Meta(ge=0)] | None = None
     last_failure_at: Annotated[int, Meta(ge=0)] | None = None
     last_failure: _Text | None = None
-    behind: Annotated[dict[str, Annotated[int, Meta(gt=0)]], Meta(max_length=BEHIND_MAX)] = {}
+    behind: Annotated[dict[str, Annotated[int, Meta(gt=0)]], Meta(max_length=SUITES_MAX)] = {}
+    newest: Annotated[dict[str, Annotated[int, Meta(gt=0)]], Meta(max_length=SUITES_MAX)] = {}
 
 
 class _File(Struct, frozen=True):
@@ -113,6 +114,7 @@ def _kept(standing: Standing) -> _Standing:
         last_failure_at=standing.last_failure_at,
         last_failure=standing.last_failure,
         behind=dict(standing.behind),
+        newest=dict(standing.newest),
     )
 
 
@@ -131,6 +133,7 @@ def _standing(kept: _Standing, now: float, rules: HealthSettings) -> Standing:
         last_failure_at=kept.last_failure_at,
         last_failure=kept.last_failure,
         behind=dict(kept.behind),
+        newest={base: min(at, int(now)) for base, at in kept.newest.items()},
     )
 
 
