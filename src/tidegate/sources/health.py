@@ -35,13 +35,15 @@ SILENT_MAX_S = 30.0
 """Requests older than this say nothing about a source: they were cancelled, or have failed."""
 SUITES_MAX = 256
 REASON_CHARS_MAX = 300
+_TOO_SLOW = frozenset({Failure.SLOW, Failure.STALLED})
+_AS_SHIPPED = HealthSettings()
 
 
 @dataclass(slots=True)
 class Standing:
     """What is known of one source. Moments are epoch seconds."""
 
-    breaker: Breaker = Breaker()
+    breaker: Breaker = field(default_factory=Breaker)
     latency: Latency = field(default_factory=Latency)
     rate_bytes_s: float | None = None
     lacking: float = 0.0
@@ -87,7 +89,7 @@ class Health:
 
     def __init__(
         self,
-        settings: HealthSettings = HealthSettings(),
+        settings: HealthSettings = _AS_SHIPPED,
         *,
         now: Callable[[], float] = time.time,
         random: Callable[[], float] = random.random,
