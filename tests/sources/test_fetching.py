@@ -18,7 +18,8 @@ from tidegate.sources import fetching, flight
 from tidegate.sources.breaker import State
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.fetching import Document, Unchanged
-from tidegate.sources.flight import HASH_IN_THREAD_FROM_BYTES, Stage
+from tidegate.sources.flight import Stage
+from tidegate.sources.hashing import HASH_IN_THREAD_FROM_BYTES
 from tidegate.sources.passing import Passing
 from tidegate.store.blobs import Draft
 from tidegate.store.file_blobs import FileBlobs

@@ -95,7 +95,7 @@ class Attempt:
             raise FetchError(Failure.CUT, f"ended {self.size - self.position:,} bytes short")
 
     def overtaken(self, by: str, now: float) -> FetchError | None:
-        """What is held against it when another source brings the byte that it owed; None while it was our queue's fault."""
+        """What is held against it when another source brings the byte that it owed; None while it was not even sent."""
         if not self.begun:
             return None
         if not self.given:

@@ -22,6 +22,7 @@ from tidegate.sources.address import forbidden
 from tidegate.sources.archive import Endpoint, is_literal
 from tidegate.sources.connection import Connection, Head, Sink
 from tidegate.sources.failure import Failure, FetchError
+from tidegate.sources.media import Media
 from tidegate.sources.redirect import STATUSES, next_hop
 from tidegate.sources.settings import FetchSettings
 
@@ -122,6 +123,7 @@ class Client:
         self._watches: set[_Watch] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
+        self._media = Media(settings)
         self._closed = False
 
     async def get(
@@ -132,7 +134,10 @@ class Client:
         sink: Sink,
         begun: Callable[[], None] | None = None,
     ) -> None:
-        """`Getter.get`, over the network."""
+        """`Getter.get`, over the network, or from a folder where the endpoint is one."""
+        if endpoint.root is not None:  # no redirect leads here: `next_hop` knows hosts only
+            await self._media.get(endpoint, target, headers, sink, begun)
+            return
         for _ in range(self._settings.redirects_max + 1):
             looking = _Redirected(sink)
             await self._get_one(endpoint, target, headers, looking, begun)
@@ -149,6 +154,7 @@ class Client:
     def close(self) -> None:
         """End all connections, idle ones too, and make no new ones."""
         self._closed = True
+        self._media.close()
         if self._sweep is not None:
             self._sweep.cancel()
         for watch in list(self._watches):

@@ -308,7 +308,7 @@ class Flight:
         return True
 
     async def _wrong(self, error: WrongBytesError, queue: list[Candidate]) -> None:
-        """The whole is not what was listed. One source's own lie is named; of several, each gives it whole from now on."""
+        """The whole is not what was listed. One source's lie is named; of several, each gives it whole from now on."""
         contributors = list(self._contributors.values())
         await self._begin_anew()
         if len(contributors) == 1:
