@@ -73,6 +73,25 @@ def preset_name(url: str) -> str | None:
     return None
 
 
+def single_operator_notes(archives: Iterable[Archive]) -> tuple[str, ...]:
+    """A sentence for each archive whose sources are all one operator's, with the line that changes it."""
+    return tuple(
+        _hangs_on(archive, *operators)
+        for archive in archives
+        if len(operators := {source.operator for source in archive.sources}) == 1
+    )
+
+
+def _hangs_on(archive: Archive, operator: str) -> str:
+    preset = presets.named(archive.name)
+    others = {source.operator for source in preset.known_sources} - {operator} if preset is not None else set()
+    if others:
+        remedy = f"`known_mirrors = true` asks mirrors of {len(others)} others, too (they learn what is installed)"
+    else:
+        remedy = "name a source of somebody else ([[archive.source]], or a mirror_list)"
+    return f"{archive.name}: all sources are {operator}'s; when that fails, nothing new comes: {remedy}"
+
+
 def _reach(source: SourceSettings) -> Reach:
     """Where a source's name may lead: a public mirror to public addresses only, a site's own also to the site's."""
     if source.private:
