@@ -3,6 +3,8 @@
 import gc
 import os
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,6 +134,43 @@ def test_evicted_entry_takes_its_requests_along() -> None:
     assert not shelf.by_request
 
 
+class Counted(dict[bytes, tuple[Entry, bytes]]):
+    """Requests that count how many of them were looked at in passing."""
+
+    seen = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for request in super().__iter__():
+            self.seen += 1
+            yield request
+
+    def items(self) -> Any:
+        self.seen += len(self)
+        return super().items()
+
+
+def test_eviction_looks_at_no_requests_but_those_it_takes_along() -> None:
+    shelf = Shelf(entries_max=100, body_bytes_max=0)
+    shelf.by_request = remembered = Counted()
+    for number in range(200):
+        entry = put(shelf, number)
+        for way in range(2):
+            shelf.remember(b"%d %d" % (number, way), entry, LINE)
+    assert remembered.seen == 0
+    assert len(remembered) == 200
+
+
+def test_request_that_means_another_entry_now_stays_when_the_former_one_goes() -> None:
+    shelf = Shelf(entries_max=4, body_bytes_max=0)
+    former, latter = put(shelf, 1), put(shelf, 2)
+    shelf.remember(REQUEST, former, LINE)
+    shelf.remember(REQUEST, latter, LINE)
+    shelf.forget(former)
+    assert shelf.by_request[REQUEST] == (latter, LINE)
+    shelf.forget(latter)
+    assert not shelf.by_request
+
+
 def test_forgotten_entry_is_gone_under_every_name() -> None:
     shelf = Shelf(entries_max=2, body_bytes_max=100)
     entry = put(shelf, 1)
@@ -178,4 +217,7 @@ def test_shelf_keeps_its_bounds_whatever_happens(
         assert len(shelved) <= entries_max
         assert len(shelf.by_request) <= 2 * entries_max
         assert {entry for entry, _ in shelf.by_request.values()} <= shelved
+        names = [(request, entry) for entry, requests in shelf._requests_of.items() for request in requests]
+        assert len(names) == len(shelf.by_request)
+        assert all(shelf.by_request[request][0] is entry for request, entry in names)
         assert sum(one.size for one in shelved if one.body) == shelf._body_bytes <= body_bytes_max

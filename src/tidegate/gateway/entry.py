@@ -80,6 +80,8 @@ class Shelf:
     def __init__(self, *, entries_max: int, body_bytes_max: int) -> None:
         self.by_request: dict[bytes, tuple[Entry, bytes]] = {}
         """Plain requests answered before, to their entry and request line: clients repeat themselves and each other."""
+        self._requests_of: dict[Entry, set[bytes]] = {}
+        """The same the other way round, so that dropping an entry costs no look at what is remembered of the others."""
         self._by_form: dict[tuple[str, str], Entry] = {}
         self._entries_max = entries_max
         self._body_bytes_max = body_bytes_max
@@ -109,13 +111,17 @@ class Shelf:
         """
         if len(request) > REQUEST_KEPT_BYTES_MAX:
             return
+        if request in self.by_request:
+            self._forget_request(request)
         while len(self.by_request) >= 2 * self._entries_max:
-            del self.by_request[next(iter(self.by_request))]
+            self._forget_request(next(iter(self.by_request)))
         self.by_request[request] = (entry, line)
+        self._requests_of.setdefault(entry, set()).add(request)
 
     def forget_requests(self) -> None:
         """After an adoption a path may mean something else; open blobs stay at hand."""
         self.by_request.clear()
+        self._requests_of.clear()
 
     def forget(self, entry: Entry) -> None:
         """Take one entry off the shelf, unless it is gone already and another stands in its place."""
@@ -139,5 +145,12 @@ class Shelf:
     def _dropped(self, entry: Entry) -> None:
         if entry.body:
             self._body_bytes -= entry.size
-        for request in [request for request, (one, _) in self.by_request.items() if one is entry]:
+        for request in self._requests_of.pop(entry, ()):
             del self.by_request[request]
+
+    def _forget_request(self, request: bytes) -> None:
+        entry, _ = self.by_request.pop(request)
+        requests = self._requests_of[entry]
+        requests.remove(request)
+        if not requests:
+            del self._requests_of[entry]
