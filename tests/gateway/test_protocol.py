@@ -97,6 +97,16 @@ def test_client_of_http_1_0_gets_its_answer_and_the_close(world: World, path: st
         assert wire.rest() == b""
 
 
+def test_balancers_check_of_http_1_0_needs_no_host(world: World) -> None:
+    for fields in (b"", b"User-Agent: check\r\n"):
+        with world.wire() as wire:
+            wire.send(f"GET /debian/{INRELEASE} HTTP/1.0\r\n".encode() + fields + b"\r\n")
+            reply = wire.read()
+            assert reply.status == 200
+            world.oracle.check(INRELEASE, reply.body)
+            assert wire.rest() == b""
+
+
 @pytest.mark.parametrize("path", [HELLO, LARGE, "pool/main/c/cold7/cold7_1.0_amd64.deb"])
 def test_client_that_says_no_more_gets_its_answer_and_then_the_close(world: World, path: str) -> None:
     with world.wire() as wire:

@@ -102,6 +102,21 @@ def test_head_that_two_readers_could_take_two_ways_is_refused(block: bytes) -> N
         parse_fields(block)
 
 
+def test_host_may_be_missing_only_where_http_1_0_is_spoken() -> None:
+    for block in (b"", b"User-Agent: check"):
+        assert parse_fields(block, host_required=False) is PLAIN
+        with pytest.raises(BadRequestError, match="Host"):
+            parse_fields(block, host_required=True)
+
+
+@pytest.mark.parametrize(
+    "block", [HOST + b"\r\n" + HOST, b"Transfer-Encoding: chunked", b"Content-Length: 5", b"\r\n", b"Accept : a"]
+)
+def test_http_1_0_is_read_no_less_strictly(block: bytes) -> None:
+    with pytest.raises(BadRequestError):
+        parse_fields(block, host_required=False)
+
+
 def test_fields_that_change_an_answer_are_found_whatever_their_case_and_blanks() -> None:
     fields = parse_fields(HOST + b"\r\nRANGE:bytes=1-2\t\r\nif-range: \tx \r\nConnection: TE, Close")
     assert fields == Fields(range="bytes=1-2", if_range="x", close=True)

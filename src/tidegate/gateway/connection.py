@@ -262,7 +262,7 @@ class Connection:
         self.request, self.line = request, line
         try:
             parsed = parse_line(line)
-            self._fields = fields = parse_fields(block[:-4])
+            self._fields = fields = parse_fields(block[:-4], host_required=parsed.keeps)
         except BadRequestError as error:
             self.refuse_and_close(400, str(error))
             return False

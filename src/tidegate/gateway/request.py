@@ -54,18 +54,22 @@ def parse_line(line: bytes) -> Line:
     return Line(method, target, version == b"HTTP/1.1")
 
 
-def parse_fields(block: bytes) -> Fields:
-    """The header fields, CRLF between them and none after the last. Raises BadRequestError."""
-    if not _FIELDS(block):
+def parse_fields(block: bytes, *, host_required: bool = True) -> Fields:
+    """The header fields, CRLF between them and none after the last. Raises BadRequestError.
+
+    HTTP/1.0 knew no Host, and what asks whether a server lives often speaks that: only 1.1 has to name one
+    (RFC 9112, 3.2).
+    """
+    if block and not _FIELDS(block):
         raise BadRequestError("the header fields are not well formed")
     found: dict[bytes, bytes] = {}
-    for line in block.split(b"\r\n"):
+    for line in block.split(b"\r\n") if block else ():
         name, _, value = line.partition(b":")
         name = name.lower()
         if name in found and name in _ONCE:
             raise BadRequestError("a header field stands twice that may stand once")
         found[name] = value.strip(b" \t")
-    if b"host" not in found:
+    if host_required and b"host" not in found:
         raise BadRequestError("a Host is missing")
     if b"transfer-encoding" in found or found.get(b"content-length", b"0") != b"0":
         raise BadRequestError("a request has no body here")
