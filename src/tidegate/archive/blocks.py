@@ -6,6 +6,7 @@ lines in Python, and still strict, since the pattern accepts only what it knows 
 the reader in `deb822.py`, which then says what is wrong.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from tidegate.archive import deb822
@@ -16,6 +17,7 @@ STANZA_BYTES_MAX = 2 * 2**20
 BLOCK_BYTES_MIN = 256 * 2**10
 """Collected before cutting, so that the chunks' size does not decide the speed."""
 
+_TEXT = re.compile(rb"[^\n]")
 _STANZA_LIMITS = deb822.Deb822Limits(bytes_max=2 * STANZA_BYTES_MAX, stanzas_max=1, lines_per_stanza_max=50_000)
 
 
@@ -47,12 +49,17 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def read_one(block: bytes, position: int) -> tuple[dict[str, str] | None, str, int]:
     """Read the stanza at a position with the strict reader: its fields, its place for messages, where it ends.
 
-    No fields where there is but empty lines. Raises FormatError, naming the stanza by its first line.
+    Empty lines before it are passed over, all at once: an index of nothing else is long done with. No fields where
+    there is no more. Raises FormatError, naming the stanza by its first line.
     """
+    text = _TEXT.search(block, position)
+    if text is None:
+        return None, "", len(block)
+    position = text.start()
     end = block.find(b"\n\n", position)
     end = len(block) if end < 0 else end + 2
     stanza = block[position:end]
-    first = stanza.lstrip(b"\n").partition(b"\n")[0]
+    first = stanza.partition(b"\n")[0]
     where = f"stanza {excerpt(first)}"
     try:
         for fields in deb822.stanzas(stanza, limits=_STANZA_LIMITS):
