@@ -1,11 +1,16 @@
 """The access log: counted in batches, and JSON whatever is in it (threat 42)."""
 
 import json
+import os
+import select
+import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.gateway.access_log import AccessLog
+from tidegate.gateway import access_log as module
+from tidegate.gateway.access_log import AccessLog, write_lines
 
 lines = st.binary(max_size=80)
 peers = st.ip_addresses().map(str)
@@ -40,7 +45,7 @@ def test_answer_is_one_line_with_all_that_is_known_of_it() -> None:
     written: list[bytes] = []
     log = AccessLog(written.append)
     log.note(("2001:db8::1", b"GET /debian/x HTTP/1.1", 200, 10, "hit"))
-    log.flush()
+    log.close()
     (line,) = b"".join(written).splitlines()
     told = json.loads(line)
     assert told.pop("at")
@@ -60,10 +65,66 @@ def test_every_line_is_json_whatever_clients_and_sources_wrote(noted: list[tuple
     log = AccessLog(written.append)
     for note in noted:
         log.note(note)
-    log.flush()
+    log.close()
     text = b"".join(written)
     assert text.endswith(b"\n")
     found = [json.loads(line) for line in text.split(b"\n")[:-1]]
     assert [one["status"] for one in found] == [note[2] for note in noted]
     assert not any(byte < 0x20 and byte != 0x0A for byte in text)
     assert b"\x7f" not in text
+
+
+def hit(log: AccessLog, count: int = 1) -> None:
+    for _ in range(count):
+        log.note(("192.0.2.1", b"GET /a HTTP/1.1", 200, 0, "hit"))
+
+
+def test_reader_that_stands_still_holds_up_nobody_and_is_told_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAITING_MAX", 3)
+    reads_on = threading.Event()
+    written: list[bytes] = []
+
+    def write(lines: bytes) -> None:
+        assert reads_on.wait(10)
+        written.append(lines)
+
+    log = AccessLog(write)
+    for _ in range(2):
+        hit(log, 5)
+        log.flush()
+    assert not written
+    reads_on.set()
+    log.close()
+    told = [json.loads(line) for line in b"".join(written).splitlines()]
+    assert [one["event"] for one in told] == ["answered"] * 3 + ["not-logged"]
+    assert told[-1]["answers"] == 7
+    assert log.by_how["hit"] == 10
+
+
+def test_lines_that_could_not_be_written_are_told_once_it_works_again() -> None:
+    tries: list[bytes] = []
+
+    def write(lines: bytes) -> None:
+        tries.append(lines)
+        if len(tries) <= 2:
+            raise BrokenPipeError
+
+    log = AccessLog(write)
+    hit(log)
+    log.close()
+    told = json.loads(tries[-1])
+    assert (told["event"], told["answers"], len(tries)) == ("not-logged", 1, 3)
+
+
+@given(st.lists(st.integers(0, 3 * select.PIPE_BUF), max_size=3))
+def test_lines_go_out_whole_and_in_pieces_that_a_pipe_takes_at_once(lengths: list[int]) -> None:
+    lines = b"".join(b"x" * length + b"\n" for length in lengths)
+    reading, writing = os.pipe2(os.O_DIRECT)  # as packets: each read brings what one write took
+    try:
+        write_lines(writing, lines)
+        os.close(writing)
+        pieces = list(iter(lambda: os.read(reading, 1 << 16), b""))
+    finally:
+        os.close(reading)
+    assert b"".join(pieces) == lines
+    assert all(piece.endswith(b"\n") for piece in pieces if len(piece) < select.PIPE_BUF)

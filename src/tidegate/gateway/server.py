@@ -102,7 +102,7 @@ class Gateway:
             loop.remove_reader(self._siblings.inbox.fileno())
         if self._ticker is not None:
             self._ticker.cancel()
-        self.access.flush()
+        self.access.close()
         self._epoll.close()
 
     @property

@@ -5,9 +5,10 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tidegate.config import Settings
-from tidegate.gateway.access_log import AccessLog
+from tidegate.gateway.access_log import AccessLog, write_lines
 from tidegate.gateway.answering import Rooms
 from tidegate.gateway.resolve import Resolver
 from tidegate.gateway.server import Gateway
@@ -28,6 +29,7 @@ from tidegate.wiring.archives import preset_name
 from tidegate.wiring.news import News, Tell
 from tidegate.wiring.store import Store
 
+STDOUT_FD = 1
 STOP_GRACE_S = 5.0
 # hashlib's threads wait for the interpreter this long at most; the default of 5 ms costs large fetches half their rate.
 SWITCH_INTERVAL_S = 1e-4
@@ -64,7 +66,7 @@ class Worker:
         self.fetching = Fetching(store.blobs, settings.fetch, settings.store)
         self.fetching.landed.append(self._landed)
         self.keeper = self._keeper() if place.keeps else None
-        log = AccessLog(_write_line if settings.gateway.access_log else None)
+        log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
         self.gateway = Gateway(
             place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
         )
@@ -134,8 +136,3 @@ class Worker:
             self._tell(News("error", "violation", f"{violation.source} gave wrong bytes: {violation.reason}"))
         if flight.failed:
             self.journal.note("fetch-failed", flight.wanted.digest.hex(), reason=flight.failure)
-
-
-def _write_line(lines: bytes) -> None:
-    sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
