@@ -170,7 +170,9 @@ def names_in(directory: Path) -> list[str]:
 async def until_it_says(path: Path, url: str, state: State) -> None:
     """Wait for the file to say so."""
     async with asyncio.timeout(10):
-        while state_in(path, url) != state:
+        while True:
+            if state_in(path, url) == state:
+                return
             await asyncio.sleep(0.005)
 
 
