@@ -21,8 +21,11 @@ from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, Sui
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.scrub import scrub_for_ever
 from tidegate.sources.archive import Archive
+from tidegate.sources.breaker import Breaker, State
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Flight
+from tidegate.sources.health import Health
+from tidegate.sources.health_file import HealthFile
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.trust.verifier import verifier_for
 from tidegate.wiring.archives import preset_name
@@ -63,7 +66,11 @@ class Worker:
         self._tell = tell
         self._place = place
         self.journal = JournalWriter(store.journal, lambda text: tell(News("error", "journal", text)))
-        self.fetching = Fetching(store.blobs, settings.fetch, settings.store)
+        health = Health(settings.health)
+        self._memory = HealthFile(store.layout.sources, health, self._urls, self._memory_in_trouble)
+        self._memory.load()
+        health.changed.append(self._turned)
+        self.fetching = Fetching(store.blobs, settings.fetch, settings.store, health)
         self.fetching.landed.append(self._landed)
         self.keeper = self._keeper() if place.keeps else None
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
@@ -75,9 +82,11 @@ class Worker:
     def start(self, *, keep: bool = True) -> None:
         """Serve, and (unless `keep` is false) look at every suite now and then."""
         self.gateway.start()
+        loop = asyncio.get_running_loop()
+        if self._place.keeps:
+            self._running.append(loop.create_task(self._memory.keep()))
         if self.keeper is not None and keep:
-            loop = asyncio.get_running_loop()
-            self._running = [
+            self._running += [
                 loop.create_task(self.keeper.run()),
                 loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper)),
             ]
@@ -85,6 +94,8 @@ class Worker:
     def reconfigure(self, settings: Settings, archives: Mapping[str, Archive]) -> None:
         """Take new settings over without dropping a connection. Addresses and directories stay as they are."""
         self.settings, self.archives = settings, archives
+        self.fetching.health.settings = settings.health
+        self.fetching.health.retain(self._urls())
         if self.keeper is not None:
             self.keeper.reconfigure(archives, settings.keeper)
         self.gateway.reconfigure(self._routes(), self._rooms(), settings.gateway)
@@ -128,6 +139,23 @@ class Worker:
                 self._tell(News("info", "confirmed", f"{name}: nothing newer"))
             case NotAdopted():
                 self._tell(News("warning", "not-adopted", f"{name}: {outcome}"))
+
+    def _urls(self) -> set[str]:
+        return {source.url for archive in self.archives.values() for source in archive.sources}
+
+    def _memory_in_trouble(self, text: str) -> None:
+        self._tell(News("warning", "sources", text))
+
+    def _turned(self, source: str, before: Breaker, after: Breaker) -> None:
+        if before.cause is after.cause and State.CLOSED not in (before.state, after.state):
+            return  # a trial of one that is out, which is as it was: told once when it went out, and when it is back
+        cause, reason = after.cause or before.cause, after.reason or before.reason
+        states = {"before": before.state.value, "after": after.state.value}
+        self.journal.note("source-state", source, **states, cause=cause and cause.value, reason=reason)
+        if after.state is State.CLOSED:
+            self._tell(News("info", "source", f"{source} is well again; it had been out: {reason}"))
+        else:
+            self._tell(News("warning", "source", f"{source} is left alone: {reason}"))
 
     def _landed(self, flight: Flight) -> None:
         for violation in flight.violations:
