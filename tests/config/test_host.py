@@ -10,8 +10,7 @@ from tests.simulator.keys import Keys
 from tidegate.archive.sources_list import parse_sources_list
 from tidegate.config import HostSources, archives_from_host, keyring_of
 from tidegate.config.host_archives import HostFacts, archives_of
-from tidegate.config.mirror_list import parse_mirror_list
-from tidegate.sources.settings import ArchiveSettings
+from tidegate.sources.settings import PRIORITY_LAST, ArchiveSettings
 
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 UBUNTU_KEYRING = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
@@ -388,19 +387,44 @@ def test_a_mirror_list_is_read_in_the_order_that_apt_prefers(host: Host) -> None
     (archive,) = host.read().archives
     assert urls(archive) == ["http://a.example/x", "http://b.example/x", "http://c.example/x"]
     assert {source.kind for source in archive.source} == {"mirror"}
+    assert [source.priority for source in archive.source] == [1, 2, PRIORITY_LAST]
 
 
-def test_what_a_mirror_list_has_beside_http_is_noted(host: Host) -> None:
+def test_a_folder_in_a_mirror_list_is_a_source_that_no_client_asks_by_its_address(host: Host) -> None:
     host.put("etc/apt/mirrors.txt", "file:/srv/x\nhttp://a.example/x\n")
+    host.put("etc/apt/sources.list", "deb mirror+file:/etc/apt/mirrors.txt s main\n")
+    (archive,) = host.read().archives
+    assert [(each.url, each.kind, each.operator) for each in archive.source] == [
+        ("file:///srv/x", "media", "this host"),
+        ("http://a.example/x", "mirror", "a.example"),
+    ]
+    assert archive.aliases == ("http://a.example/x",)
+    assert archive.name == "a.example-x"
+
+
+def test_what_a_mirror_list_has_that_nobody_can_ask_is_noted(host: Host) -> None:
+    host.put("etc/apt/mirrors.txt", "tor+http://b.example/x arch:amd64\nhttp://a.example/x\n")
     host.put("etc/apt/sources.list", "deb mirror+file:/etc/apt/mirrors.txt s main\n")
     found = host.read()
     assert urls(found.archives[0]) == ["http://a.example/x"]
-    assert "file:/srv/x" in found.notes[0]
+    assert "tor+http: goes past the gateway" in found.notes[0]
+    assert "arch:amd64 is passed over" in found.notes[1]
 
 
-@given(st.text(max_size=80))
-def test_any_text_makes_a_mirror_list(text: str) -> None:
-    parse_mirror_list(text)
+def test_an_entry_that_is_in_folders_only_is_noted(host: Host) -> None:
+    host.put("etc/apt/mirrors.txt", "file:/srv/x\n")
+    host.put("etc/apt/sources.list", "deb mirror+file:/etc/apt/mirrors.txt s main\n")
+    found = host.read()
+    assert found.archives == ()
+    assert "folders only" in found.notes[0]
+
+
+def test_a_third_partys_archive_is_known_and_its_keys_are_the_hosts(host: Host) -> None:
+    line = "deb https://apt.postgresql.org/pub/repos/apt bookworm-pgdg main\n"
+    host.put("etc/apt/sources.list", line)
+    host.put("etc/apt/trusted.gpg.d/pgdg.asc", b"k")
+    (archive,) = host.read().archives
+    assert (archive.name, archive.keyring) == ("pgdg", (f"{host.root}/etc/apt/trusted.gpg.d/pgdg.asc",))
 
 
 def test_apt_config_names_other_files(host: Host, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tidegate import presets
 from tidegate.config import keyring_of
 from tidegate.config.addresses import is_address, masked, operator_of
 from tidegate.sources.settings import ArchiveSettings
+from tidegate.trust.keyring import Keyring
 
 
 def test_a_path_a_key_in_place_and_a_list_of_them_load(keys: Keys, tmp_path: Path) -> None:
@@ -46,8 +47,12 @@ def test_a_directory_in_a_keyrings_place_is_told(keys: Keys, tmp_path: Path) -> 
     assert (ring.certificates, len(ring.problems)) == ((), 1)
 
 
-@pytest.mark.parametrize("preset", presets.load(), ids=lambda preset: preset.name)
-def test_every_preset_has_keys_without_any_setting(preset: presets.Preset) -> None:
+def test_a_third_party_whose_keys_do_not_ship_trusts_nobody_until_the_host_says_whom() -> None:
+    assert keyring_of(ArchiveSettings(name="docker-debian")) == Keyring()
+
+
+@pytest.mark.parametrize("preset", [each for each in presets.load() if each.keyring], ids=lambda preset: preset.name)
+def test_a_preset_that_ships_keys_has_them_without_any_setting(preset: presets.Preset) -> None:
     ring = keyring_of(ArchiveSettings(name=preset.name))
     assert ring.certificates
     assert ring.problems == ()

@@ -193,7 +193,7 @@ def test_an_address_that_cannot_be_fetched_is_a_problem_and_a_password_is_not_re
 
 def test_a_source_of_another_scheme_is_a_problem() -> None:
     text = "[[archive]]\nname = 'a'\n[[archive.source]]\nurl = 'ftp://a.example/x'\n"
-    assert only_problem_of(text).todo == "It takes an http:// or https:// address."
+    assert only_problem_of(text).todo == "It takes an http:// or https:// address, or a folder: file:///PATH or /PATH."
 
 
 def test_gateway_and_admin_cannot_share_a_port() -> None:

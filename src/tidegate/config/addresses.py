@@ -5,6 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 from tidegate import presets
+from tidegate.sources.archive import LOCAL_OPERATOR, folder_of
 
 PORT_MAX = 65_535
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
@@ -25,6 +26,25 @@ def is_address(url: str) -> bool:
         return False
 
 
+def is_folder(url: str) -> bool:
+    """Whether `url` names a folder of this machine: `file:///PATH` or `/PATH`."""
+    try:
+        return folder_of(url) is not None
+    except ValueError:
+        return False
+
+
+def spelling(url: str) -> str:
+    """The one way in which a source's address is compared: host in lower case, no slash at its end, `file:///PATH`."""
+    try:
+        if (folder := folder_of(url)) is not None:
+            return folder.as_uri()
+        parts = urlsplit(url)
+        return parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
+    except ValueError:  # no address at all: the checks say so
+        return url
+
+
 def masked(text: str) -> str:
     """`text` with the user and password of each address in it left out: it may go to a screen or a log."""
     return _CREDENTIALS.sub("…@", text)
@@ -32,6 +52,8 @@ def masked(text: str) -> str:
 
 def operator_of(url: str) -> str:
     """Whom a preset names; else the registrable part of the host's name, or the address itself."""
+    if is_folder(url):
+        return LOCAL_OPERATOR
     if known := presets.operator_of(url):
         return known
     host = (urlsplit(url).hostname or "").rstrip(".")

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from tidegate.config.addresses import PORT_MAX, is_address, masked
+from tidegate import presets
+from tidegate.config.addresses import PORT_MAX, is_address, is_folder, masked, spelling
 from tidegate.config.lines import KeyPath
 from tidegate.config.problems import Problem, Where, problem
 from tidegate.config.settings import Settings
@@ -13,6 +14,7 @@ ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 FINGERPRINT = re.compile(r"^(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$")
 _HOST_PORT = re.compile(r"^(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
 _ADDRESS = "Write it as in sources.list: http://HOST/PATH or https://HOST/PATH, without a password."
+_FOLDER = "A folder is written as file:///PATH or /PATH, in its shortest form."
 _SUITE = re.compile(r"^(?:\./|(?!/)[^\s/]+(?:/[^\s/]+)*/?)$")
 
 
@@ -79,12 +81,7 @@ def _aliases(settings: Settings) -> Iterator[_Found]:
 
 
 def _archive(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
-    if not archive.source and not archive.aliases:
-        yield (
-            path,
-            f"{archive.name!r} has no source to fetch from",
-            'Add [[archive.source]] with url = "http://…", or aliases, which then are asked themselves.',
-        )
+    yield from _sources(archive, path)
     for suite in archive.suites:
         if not _SUITE.match(suite) or any(part in {"..", "."} for part in suite.removeprefix("./").split("/")):
             yield (
@@ -95,9 +92,6 @@ def _archive(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
     for alias in archive.aliases:
         if not is_address(alias):
             yield ((*path, "aliases"), f"{masked(alias)!r} is no address", _ADDRESS)
-    for number, source in enumerate(archive.source):
-        if not is_address(source.url):
-            yield ((*path, "source", number, "url"), f"{masked(source.url)!r} is no address", _ADDRESS)
     for entry in keyring_entries(archive):
         if not (ARMOR in entry or entry.startswith("/") or FINGERPRINT.match(entry)):
             yield (
@@ -105,3 +99,30 @@ def _archive(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
                 f"{entry[:60]!r} is no keyring",
                 "Give the absolute path of a keyring, an armored key in place, or a key's whole fingerprint.",
             )
+
+
+def _sources(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
+    off = {spelling(source.url) for source in archive.source if not source.enabled}
+    asked = [*archive.aliases, *(source.url for source in archive.source if source.enabled)]
+    if not (archive.mirror_list or archive.known_mirrors or any(spelling(url) not in off for url in asked)):
+        yield (
+            path,
+            f"{archive.name!r} has no source to fetch from",
+            'Add [[archive.source]] with url = "http://…", or aliases, which then are asked themselves.',
+        )
+    preset = presets.named(archive.name)
+    if archive.known_mirrors and not (preset and preset.known_sources):
+        yield (
+            (*path, "known_mirrors"),
+            f"no mirrors are known of {archive.name!r}",
+            f"They are of {', '.join(each.name for each in presets.load() if each.known_sources)}.",
+        )
+    for number, source in enumerate(archive.source):
+        at = (*path, "source", number)
+        if is_folder(source.url):
+            continue
+        if not is_address(source.url):
+            is_web = source.url.startswith("http")
+            yield (*at, "url"), f"{masked(source.url)!r} is no address", _ADDRESS if is_web else _FOLDER
+        elif source.kind == "media":
+            yield (*at, "kind"), f"{masked(source.url)} is no folder", _FOLDER

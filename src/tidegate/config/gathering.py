@@ -9,10 +9,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from tidegate.config.added_sources import Added, with_added
 from tidegate.config.environment import Override, overrides_from
 from tidegate.config.host import archives_from_host
 from tidegate.config.host_archives import HostSources
 from tidegate.config.lines import KeyPath
+from tidegate.config.mirror_list import MirrorLists, read_mirror_lists
 from tidegate.config.problems import ConfigError, Problem, shown_name
 from tidegate.config.reading import Document, Table, parse, settings_from
 from tidegate.config.settings import Settings
@@ -63,11 +65,16 @@ def gather(
 
     settings = settings_from(table, where_is)
     origins = {shown_name(at): document.where_is(at) for at in _leaves(document.table)} | origins
-    if "archive" in table:
-        return Gathered(settings, path, (), origins)
-    apt_config = environment.get("APT_CONFIG")
-    host = archives_from_host(root, apt_config=Path(apt_config) if apt_config else None)
-    return Gathered(replace(settings, archive=host.archives), path, host.notes, origins | _host_origins(host))
+    notes: tuple[str, ...] = ()
+    if "archive" not in table:
+        apt_config = environment.get("APT_CONFIG")
+        host = archives_from_host(root, apt_config=Path(apt_config) if apt_config else None)
+        settings, notes = replace(settings, archive=host.archives), host.notes
+        origins |= _host_origins(host)
+    lists = read_mirror_lists(settings.archive, root, where_is)
+    added = _added(settings, lists)
+    settings = replace(settings, archive=tuple(each.archive for each in added))
+    return Gathered(settings, path, (*notes, *lists.notes), origins | _added_origins(added))
 
 
 def _file(named: Path | None, environment: Mapping[str, str], root: Path) -> Path | None:
@@ -122,6 +129,27 @@ def _host_origins(host: HostSources) -> dict[str, str]:
         where = ", ".join(host.where[archive.name])
         names = [name for name in archive.__struct_fields__ if getattr(archive, name) and name != "adopt_on_request"]
         found |= {f"archive[{number}]": where} | {f"archive[{number}].{name}": where for name in names}
-        for place in range(len(archive.source)):
-            found |= {f"archive[{number}].source[{place}].{name}": where for name in ("url", "operator", "kind")}
+        for place, source in enumerate(archive.source):
+            names = [name for name in _OF_A_SOURCE if getattr(source, name)]
+            found |= {f"archive[{number}].source[{place}].{name}": where for name in names}
     return found
+
+
+def _added(settings: Settings, lists: MirrorLists) -> tuple[Added, ...]:
+    """Each archive with the sources of its list and those that are known."""
+    each = zip(settings.archive, lists.mirrors, strict=True)
+    return tuple(with_added(archive, listed, known_mirrors=settings.fetch.known_mirrors) for archive, listed in each)
+
+
+def _added_origins(added: Sequence[Added]) -> dict[str, str]:
+    """The sources that were added stand behind those that each archive had."""
+    found: dict[str, str] = {}
+    for number, each in enumerate(added):
+        first = len(each.archive.source) - len(each.origins)
+        for place, origin in enumerate(each.origins, start=first):
+            names = [name for name in _OF_A_SOURCE if getattr(each.archive.source[place], name)]
+            found |= {f"archive[{number}].source[{place}].{name}": origin for name in names}
+    return found
+
+
+_OF_A_SOURCE = ("url", "operator", "kind", "region", "priority")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tidegate.archive.sources_list import SourceEntry, parse_deb822_sources, parse_sources_list
 from tidegate.config.apt_conf import AptConf, read_apt_conf
 from tidegate.config.host_archives import HostFacts, HostSources, archives_of
-from tidegate.config.mirror_list import parse_mirror_list
+from tidegate.config.mirror_list import Mirror, read_mirror_list
 
 SOURCES_BYTES_MAX = 1_048_576
 SOURCES_FILES_MAX = 512
@@ -126,12 +126,11 @@ def _trusted(conf: AptConf, root: Path) -> Iterator[str]:
             continue
 
 
-def _mirror_lists(entries: list[SourceEntry], root: Path) -> dict[str, tuple[str, ...]]:
-    found = {}
+def _mirror_lists(entries: list[SourceEntry], root: Path) -> dict[str, tuple[Mirror, ...]]:
+    found: dict[str, tuple[Mirror, ...]] = {}
     for uri in (uri for entry in entries for uri in entry.uris if uri.startswith("mirror+file:")):
-        text = _text(root / uri.removeprefix("mirror+file:").lstrip("/"))
-        if text is not None:
-            found[uri] = parse_mirror_list(text)
+        with contextlib.suppress(OSError, ValueError):
+            found[uri] = read_mirror_list(root / uri.removeprefix("mirror+file:").lstrip("/"))
     return found
 
 

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from tidegate import presets
 from tidegate.archive.sources_list import SourceEntry
-from tidegate.config.addresses import is_address, masked, operator_of
+from tidegate.config.addresses import is_address, is_folder, masked, operator_of, spelling
 from tidegate.config.checks import FINGERPRINT
+from tidegate.config.mirror_list import Mirror
 from tidegate.presets import Preset
-from tidegate.sources.settings import ArchiveSettings, Kind, SourceSettings
+from tidegate.sources.settings import ArchiveSettings, SourceSettings
 
 _SLUG = re.compile(r"[^a-z0-9.+-]+")
 
@@ -29,8 +32,8 @@ class HostFacts:
     foreign_architectures: tuple[str, ...] = ()
     prefix: str = ""
     """Goes before the paths of Signed-By: the root that they are below, without its closing slash."""
-    mirror_lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The addresses behind each `mirror+file:` that could be read."""
+    mirror_lists: Mapping[str, tuple[Mirror, ...]] = field(default_factory=dict)
+    """What each `mirror+file:` that could be read lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class HostSources:
 class _Draft:
     name: str
     preset: Preset | None
-    urls: dict[str, Kind] = field(default_factory=dict)
+    sources: dict[str, SourceSettings] = field(default_factory=dict)
+    """By address, as it is written."""
     suites: dict[str, None] = field(default_factory=dict)
     components: dict[str, None] = field(default_factory=dict)
     architectures: dict[str, None] = field(default_factory=dict)
@@ -68,32 +72,45 @@ def archives_of(entries: Iterable[SourceEntry], facts: HostFacts) -> HostSources
     for entry in entries:
         if not entry.enabled:
             continue
-        urls = _addresses(entry, facts, notes)
+        sources = _sources(entry, facts, notes)
+        urls = [url for url in sources if is_address(url)]
         if urls:
             draft = _draft_for(entry, urls, owners, drafts)
-            _add(draft, entry, urls, owners, facts)
+            _add(draft, entry, sources, owners, facts)
             notes += _remarks(entry)
+        elif sources:
+            notes.append(f"{entry.where}: is left out: what is in folders only, goes past the gateway")
     archives = tuple(_settled(draft, facts, notes) for draft in drafts)
     return HostSources(archives, tuple(dict.fromkeys(notes)), {each.name: tuple(each.where) for each in drafts})
 
 
-def _addresses(entry: SourceEntry, facts: HostFacts, notes: list[str]) -> dict[str, Kind]:
-    """The http(s) addresses of an entry, in order; a note for each of another kind."""
-    found: dict[str, Kind] = {}
+def _sources(entry: SourceEntry, facts: HostFacts, notes: list[str]) -> dict[str, SourceSettings]:
+    """The places that an entry names, by address and in order; a note for each that cannot be asked."""
+    found: dict[str, SourceSettings] = {}
     for uri in entry.uris:
         if uri in facts.mirror_lists:
-            for address in facts.mirror_lists[uri]:
-                if is_address(address):
-                    found.setdefault(address, "mirror")
-                else:
-                    notes.append(f"{entry.where}: {masked(address)} in {uri} is left out: {_why_not(address)}")
+            for mirror in facts.mirror_lists[uri]:
+                _add_mirror(mirror, f"{entry.where}: {masked(mirror.url)} in {uri}", found, notes)
         elif is_address(address := uri.replace("$(ARCH)", facts.architecture)):
-            found.setdefault(address, "mirror" if found else "origin")
+            found.setdefault(address, SourceSettings(url=address, kind="mirror" if found else "origin"))
         elif uri.startswith("mirror+file:"):
             notes.append(f"{entry.where}: {uri} is left out: its list cannot be read")
         else:
             notes.append(f"{entry.where}: {masked(uri)} is left out: {_why_not(uri)}")
     return found
+
+
+def _add_mirror(mirror: Mirror, what: str, found: dict[str, SourceSettings], notes: list[str]) -> None:
+    """One line of a mirror list: apt takes folders in it, and so do we."""
+    if is_folder(mirror.url):
+        url = spelling(mirror.url)
+        found.setdefault(url, SourceSettings(url=url, kind="media", priority=mirror.priority))
+    elif is_address(mirror.url):
+        found.setdefault(mirror.url, SourceSettings(url=mirror.url, priority=mirror.priority))
+    else:
+        notes.append(f"{what} is left out: {_why_not(mirror.url)}")
+    if mirror.ignored:
+        notes.append(f"{what}: {' '.join(mirror.ignored)} is passed over; only `priority` counts of a mirror's tags")
 
 
 def _why_not(uri: str) -> str:
@@ -112,9 +129,7 @@ def _remarks(entry: SourceEntry) -> list[str]:
     return notes
 
 
-def _draft_for(
-    entry: SourceEntry, urls: Mapping[str, Kind], owners: Mapping[str, _Draft], drafts: list[_Draft]
-) -> _Draft:
+def _draft_for(entry: SourceEntry, urls: Sequence[str], owners: Mapping[str, _Draft], drafts: list[_Draft]) -> _Draft:
     """The archive that an entry belongs to: one that has an address of it, or its preset's, or a new one."""
     for url in urls:
         if owner := owners.get(_place(url)):
@@ -125,18 +140,18 @@ def _draft_for(
         for draft in drafts:
             if draft.preset is not None and draft.preset.name == preset.name:
                 return draft
-    name = preset.name if preset else _slug(next(iter(urls)))
+    name = preset.name if preset else _slug(urls[0])
     draft = _Draft(_unique(name, {each.name for each in drafts}), preset)
     drafts.append(draft)
     return draft
 
 
-def _preset_by_key(entry: SourceEntry, urls: Mapping[str, Kind]) -> Preset | None:
+def _preset_by_key(entry: SourceEntry, urls: Sequence[str]) -> Preset | None:
     """A mirror that no pattern knows, known by the vendor's keyring and the vendor's folder name together.
 
     A folder name alone proves nothing: many vendors publish their own packages below `/debian`.
     """
-    folder = urlsplit(next(iter(urls))).path.rstrip("/").rpartition("/")[2]
+    folder = urlsplit(urls[0]).path.rstrip("/").rpartition("/")[2]
     for preset in presets.load():
         if preset.name == folder and any(path in preset.host_keyrings for path in entry.signed_by):
             return preset
@@ -146,13 +161,13 @@ def _preset_by_key(entry: SourceEntry, urls: Mapping[str, Kind]) -> Preset | Non
 def _add(
     draft: _Draft,
     entry: SourceEntry,
-    urls: Mapping[str, Kind],
+    sources: Mapping[str, SourceSettings],
     owners: dict[str, _Draft],
     facts: HostFacts,
 ) -> None:
-    for url, kind in urls.items():
+    for url, source in sources.items():
         if owners.setdefault(_place(url), draft) is draft:
-            draft.urls.setdefault(url, kind)
+            draft.sources.setdefault(url, source)
     draft.suites |= dict.fromkeys(_suite(suite, facts) for suite in entry.suites)
     draft.components |= dict.fromkeys(entry.components)
     architectures = _entry_architectures(entry, facts)
@@ -185,8 +200,8 @@ def _settled(draft: _Draft, facts: HostFacts, notes: list[str]) -> ArchiveSettin
         components=tuple(draft.components),
         architectures=_architectures(draft, facts),
         deb_src=draft.deb_src,
-        aliases=tuple(draft.urls),
-        source=tuple(SourceSettings(url=url, operator=operator_of(url), kind=kind) for url, kind in draft.urls.items()),
+        aliases=tuple(url for url in draft.sources if is_address(url)),
+        source=tuple(replace(source, operator=operator_of(url)) for url, source in draft.sources.items()),
     )
 
 

@@ -106,7 +106,7 @@ def folder_of(url: str) -> Path | None:
         path = url
     elif url.startswith("file:"):
         parts = urlsplit(url)
-        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
+        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not parts.path.startswith("/"):
             raise BadAddressError(f"{url!r}: write it as file:///PATH")
         path = unquote(parts.path)
     else:
@@ -117,9 +117,7 @@ def folder_of(url: str) -> Path | None:
     return Path("/", *names)
 
 
-def source_of(
-    url: str, *, reach: Reach, operator: str, kind: Kind, region: str = "", priority: int = 0
-) -> Source:
+def source_of(url: str, *, reach: Reach, operator: str, kind: Kind, region: str = "", priority: int = 0) -> Source:
     """A source from its configured address. An address written as a number may be what it says.
 
     A folder's is of the kind `media`, whatever `kind` says, and is named `file:///PATH` however it was written.
