@@ -30,6 +30,9 @@ ANSWER_WHOLE_BYTES = 262_144
 NOTICED_MAX = 10_000
 NOTICED_AGAIN_S = 86_400.0
 UNCONFIRMED_S = 4 * 3600
+SWAMPED_MAX_S = 0.5
+"""A client waits so long for room in its owner's queue; then it is served here, at the price of a second flight."""
+SWAMPED_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,9 @@ class Answering:
                         case Needs():
                             asked = resolution.asked
                             if self._rooms.steps is None:
-                                return self._to_the_keeper(connection)
+                                # This worker keeps nothing: the first one does, and answers.
+                                await self._hand_over(0, connection, within_s=self._settings.wait_max_s)
+                                return None
                             problem = await self._step(self._rooms.steps, place, resolution) or problem
                             tried.append(resolution)
                             resolution = self._rooms.resolver.resolve(place, tried)
@@ -143,10 +148,24 @@ class Answering:
         agent = user_agent(connection.request)
         return answer_for(asked, why, user_agent=agent, temporary=True, proven_absent=False), why
 
-    def _to_the_keeper(self, connection: Connection) -> None:
-        """This worker keeps nothing: the first one does, and answers."""
+    async def _owner_takes(self, connection: Connection, digest: bytes) -> bool:
+        """Whether this digest is flown by another worker, who has the client now (or it has gone by itself)."""
+        if self._siblings is None or (owner := self._siblings.owner(digest)) == self._siblings.mine:
+            return False
+        return await self._hand_over(owner, connection, within_s=SWAMPED_MAX_S)
+
+    async def _hand_over(self, worker: int, connection: Connection, *, within_s: float) -> bool:
+        """Whether the client is another worker's by now, or gone; false when that has no room for it in time."""
         assert self._siblings is not None
-        self._siblings.hand_over(0, connection, connection.again())
+        clock = asyncio.get_running_loop().time
+        until = clock() + within_s
+        while connection.phase is Phase.WAITING:
+            if self._siblings.hand_over(worker, connection, connection.again()):
+                return True
+            if clock() >= until:
+                return False
+            await asyncio.sleep(SWAMPED_PAUSE_S)
+        return True
 
     @staticmethod
     async def _step(steps: Steps, place: Place, needs: Needs) -> str | None:
@@ -166,12 +185,13 @@ class Answering:
 
     async def _fetch(self, connection: Connection, place: Place, found: Found, limit: asyncio.Timeout) -> None:
         """Something listed: from the store by now, or from its one flight."""
+        listed = found.listed
         entry = self._held(found)
+        if entry is None and await self._owner_takes(connection, listed.digest):
+            return None
+        entry = entry or self._held(found)
         if entry is not None:
             return self._done(connection, connection.give(entry, _how("wait", found.snapshot, found.asked)))
-        listed = found.listed
-        if self._siblings is not None and (owner := self._siblings.owner(listed.digest)) != self._siblings.mine:
-            return self._siblings.hand_over(owner, connection, connection.again())
         form = form_of(listed.path, listed.digest, listed.size, found.date)
         flight = await self._flight(connection, place, found)
         if flight is None:

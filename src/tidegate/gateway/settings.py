@@ -30,7 +30,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     wait_max_s: Annotated[
         float, Meta(gt=0, le=29, description="a request's silence before it is refused; apt gives up at 30 s")
     ] = 25.0
-    request_head_bytes_max: Annotated[int, Meta(ge=1024, description="a request's head")] = 16_384
+    request_head_bytes_max: Annotated[int, Meta(ge=1024, le=49_152, description="a request's head")] = 16_384
     open_files_max: Annotated[int, Meta(ge=16, description="open blobs kept at hand per worker")] = 8_192
     body_memory_bytes_max: Annotated[int, Meta(ge=0, description="small bodies kept in memory per worker")] = 67_108_864
     tunnels_max: Annotated[int, Meta(ge=0, description="CONNECT tunnels open at once per worker")] = 256

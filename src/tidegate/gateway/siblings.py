@@ -11,6 +11,7 @@ import socket
 from tidegate.gateway.connection import Connection
 
 HANDED_BYTES_MAX = 65_536
+"""More than a connection ever holds back: one head (`gateway.request_head_bytes_max`) and one read."""
 
 
 class Siblings:
@@ -28,21 +29,22 @@ class Siblings:
         """Which worker flies this digest: one flight across all of them."""
         return int.from_bytes(digest[:4], "big") % self.count
 
-    def hand_over(self, worker: int, connection: Connection, received: bytes) -> None:
-        """Give a client to another worker, with what it has sent so far. A client that cannot go is dropped."""
+    def hand_over(self, worker: int, connection: Connection, received: bytes) -> bool:
+        """Give a client to another worker, with what it has sent so far.
+
+        False where it cannot go now, because that worker has not yet taken what was handed to it before: the client
+        is ours as it was. What is handed to a worker that has died waits for its successor.
+        """
         peer = connection.peer.encode()
         message = bytes([len(peer)]) + peer + received
-        sock = connection.leave()  # unregistered first: the description lives on in the other process
+        rights = array.array("i", [connection.sock.fileno()])
         try:
-            if len(message) <= HANDED_BYTES_MAX:
-                self._outboxes[worker].sendmsg(
-                    [message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))]
-                )
-                self.handed += 1
+            self._outboxes[worker].sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError:
-            pass  # the other worker is gone or swamped; the client sees a close and asks again
-        finally:
-            sock.close()
+            return False
+        connection.leave().close()  # unregistered before it is closed: the description lives on in the other process
+        self.handed += 1
+        return True
 
     def receive(self) -> list[tuple[socket.socket, str, bytes]]:
         """Clients that were handed to us: their sockets, addresses and first bytes."""
