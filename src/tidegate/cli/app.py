@@ -2,7 +2,7 @@
 
 import typer
 
-from tidegate.cli import config
+from tidegate.cli import config, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.import_acng import import_acng
@@ -12,7 +12,7 @@ from tidegate.cli.render import JsonOption
 from tidegate.cli.run import run
 from tidegate.cli.schema import schema
 from tidegate.cli.serve import serve
-from tidegate.cli.status import sources, status, suites
+from tidegate.cli.status import status, suites
 from tidegate.cli.verify import verify
 from tidegate.cli.version import version
 
@@ -39,7 +39,7 @@ app.command()(serve)
 app.command()(run)
 app.command()(status)
 app.command()(suites)
-app.command()(sources)
+app.add_typer(sources.app, name="sources")
 app.command()(refresh)
 app.command()(client_config)
 app.command()(doctor)

@@ -46,7 +46,7 @@ def roff(tree: "Command") -> Iterator[str]:
         yield from _roff_parameter(parameter)
     yield ".SH COMMANDS"
     for command in walk(tree):
-        if not command.children:
+        if command.runs:
             yield from _roff_command(command)
     yield ".SH EXIT STATUS"
     for code, meaning in exit_codes():

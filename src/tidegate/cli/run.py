@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidegate.cli.asking import octets
-from tidegate.cli.options import ConfigOption, settings_for
+from tidegate.cli.options import ConfigOption, KnownMirrorsOption, overrides, settings_for
 from tidegate.cli.render import JsonOption, json_wanted, note
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def run(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
     config: ConfigOption = None,
+    known_mirrors: KnownMirrorsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a command with every apt below it going through a private gateway.
@@ -41,7 +42,8 @@ def run(
     from tidegate.wiring.run import Errand
     from tidegate.wiring.run import run as run_to_the_end
 
-    errand = Errand(command, settings_for(config), None if cache is None else cache.absolute(), os.environ, _tell)
+    settings = settings_for(config, overrides(known_mirrors=known_mirrors or None))
+    errand = Errand(command, settings, None if cache is None else cache.absolute(), os.environ, _tell)
     try:
         report = run_to_the_end(errand)
     except FileNotFoundError as error:
@@ -73,7 +75,7 @@ def _summarise(report: "RunReport") -> None:
     note(f"tidegate: {answers} answers ({told}), {octets(report.answered_bytes)}")
     for one in report.sources:
         if one.fetched or one.failed:
-            failed = f", {one.failed} failed: {one.why}" if one.failed else ""
+            failed = f", {one.failed} failed: {one.last_failure}" if one.failed else ""
             note(f"tidegate:   {octets(one.fetched_bytes)} in {one.fetched} fetches from {one.url}{failed}")
     note(
         f"tidegate:   {octets(report.saved_bytes)} of it without fetching; all of it would have been fetched otherwise"

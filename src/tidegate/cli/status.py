@@ -1,4 +1,4 @@
-"""`tidegate status`, `tidegate suites` and `tidegate sources`: three looks at one report."""
+"""`tidegate status` and `tidegate suites`: two looks at one report."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from tidegate.cli.options import ConfigOption, StateOption
 from tidegate.cli.render import Column, JsonOption, json_wanted, say, say_json, table
 
 if TYPE_CHECKING:
-    from tidegate.web.report import SourceReport, StatusReport, SuiteReport
+    from tidegate.web.report import StatusReport, SuiteReport
 
 _SUITES = (
     Column("archive"),
@@ -20,18 +20,6 @@ _SUITES = (
     Column("confirmed", is_figure=True),
     Column("from"),
     Column("why not newer"),
-)
-_SOURCES = (
-    Column("archive"),
-    Column("source"),
-    Column("kind"),
-    Column("operator"),
-    Column("state"),
-    Column("fetched", is_figure=True),
-    Column("bytes", is_figure=True),
-    Column("failed", is_figure=True),
-    Column("last success", is_figure=True),
-    Column("why"),
 )
 
 
@@ -66,19 +54,6 @@ def suites(
         table(_SUITES, [_suite(one, report.at) for one in report.suites])
 
 
-def sources(
-    context: typer.Context, config: ConfigOption = None, state: StateOption = None, as_json: JsonOption = False
-) -> None:
-    """List the sources: who runs them, how they did since the gateway began, and what went wrong last."""
-    report = status_of(config, state)
-    if json_wanted(context, as_json):
-        from tidegate.web.report import SourcesReport
-
-        say_json(SourcesReport(at=report.at, sources=report.sources))
-    else:
-        table(_SOURCES, [_source(one, report.at) for one in report.sources])
-
-
 def _headline(report: "StatusReport") -> None:
     running = report.running
     if running is None:
@@ -101,19 +76,4 @@ def _suite(one: "SuiteReport", now: int) -> list[str]:
         age(one.confirmed_at, now),
         one.source or "",
         one.trouble or "",
-    ]
-
-
-def _source(one: "SourceReport", now: int) -> list[str]:
-    return [
-        one.archive,
-        one.url,
-        one.kind,
-        one.operator,
-        one.state,
-        f"{one.fetched:,}",
-        octets(one.fetched_bytes),
-        f"{one.failed:,}",
-        age(one.last_success_at, now),
-        one.why or "",
     ]

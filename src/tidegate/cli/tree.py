@@ -31,6 +31,8 @@ class Command:
     help: str
     parameters: tuple[Parameter, ...]
     children: tuple["Command", ...]
+    runs: bool = True
+    """Whether it does something by itself; a group may only hold others."""
 
     @property
     def name(self) -> str:
@@ -52,7 +54,9 @@ class Command:
             if each.is_argument:
                 word = each.metavar + ("..." if each.is_repeatable else "")
                 words.append(word if each.is_required else f"[{word}]")
-        return " ".join([*words, "COMMAND [ARGS]..."] if self.children else words)
+        if self.children:
+            words.append("[COMMAND [ARGS]...]" if self.runs else "COMMAND [ARGS]...")
+        return " ".join(words)
 
 
 def command_tree() -> Command:
@@ -78,6 +82,7 @@ def _command(source: Any, path: tuple[str, ...]) -> Command:
         help=cleandoc(source.help or ""),
         parameters=tuple(_parameter(each) for each in source.params if not getattr(each, "hidden", False)),
         children=tuple(child for child in children if child.help),
+        runs=not children or source.invoke_without_command,
     )
 
 

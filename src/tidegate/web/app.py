@@ -5,7 +5,7 @@ directory, so whoever may open that file is who may ask.
 """
 
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -13,12 +13,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
+from tidegate.web.source_report import SourceState
 
 RequestEnd = Callable[[Request], Awaitable[Response]]
+LINES = "application/jsonl"
+"""One JSON value a line, each sent when it is there."""
 
 
 class View(Protocol):
@@ -30,6 +34,10 @@ class View(Protocol):
 
     async def refresh(self, archive: str, suite: str, *, wait: bool) -> tuple[bool, str]:
         """Look at a suite now; say how that ended, or `begun`. Raises KeyError for an archive that is not served."""
+        ...
+
+    def probe(self, archive: str | None) -> AsyncIterator[ProbeRound | ProbeReport]:
+        """Probe every source, or those of one archive; how many there are, then each as it ends. Raises KeyError."""
         ...
 
 
@@ -72,10 +80,28 @@ def make_control(view: View) -> Starlette:
         try:
             ok, outcome = await view.refresh(archive, suite, wait=request.query_params.get("wait") != "no")
         except KeyError:
-            return _json({"error": f"no archive {archive!r} is served here"}, 404)
+            return _no_archive(archive)
         return _json(LookReport(archive=archive, suite=suite, ok=ok, outcome=outcome))
 
-    return Starlette(routes=[Route("/status", status, methods=["GET"]), Route("/refresh", refresh, methods=["POST"])])
+    async def probe(request: Request) -> Response:
+        archive = request.query_params.get("archive")
+        try:
+            lines = view.probe(archive)
+        except KeyError:
+            return _no_archive(archive)
+        return StreamingResponse((msgspec.json.encode(line) + b"\n" async for line in lines), media_type=LINES)
+
+    return Starlette(
+        routes=[
+            Route("/status", status, methods=["GET"]),
+            Route("/refresh", refresh, methods=["POST"]),
+            Route("/probe", probe, methods=["POST"]),
+        ]
+    )
+
+
+def _no_archive(name: str | None) -> Response:
+    return _json({"error": f"no archive {name!r} is served here"}, 404)
 
 
 def _checked(end: RequestEnd, hosts: tuple[str, ...]) -> RequestEnd:
@@ -102,6 +128,16 @@ def _is_address(name: str) -> bool:
     return True
 
 
+_STATES: Mapping[SourceState, int] = {
+    "good": 0,
+    "unused": 0,
+    "behind": 0,
+    "on trial": 1,
+    "out": 2,
+    "wrong bytes": 3,
+}
+
+
 class _Collector:
     """A status report as metrics."""
 
@@ -115,20 +151,25 @@ class _Collector:
         return [ready, *self._suites(), *self._sources(), *self._traffic()]
 
     def _suites(self) -> "list[Metric]":
-        served = GaugeMetricFamily("tidegate_suite_served", "The suite is served", labels=["archive", "suite"])
-        date = GaugeMetricFamily(
-            "tidegate_suite_date_seconds", "Date of the served Release", labels=["archive", "suite"]
-        )
+        labels = ["archive", "suite"]
+        served = GaugeMetricFamily("tidegate_suite_served", "The suite is served", labels=labels)
+        date = GaugeMetricFamily("tidegate_suite_date_seconds", "Date of the served Release", labels=labels)
         confirmed = GaugeMetricFamily(
-            "tidegate_suite_confirmed_seconds", "When it was last seen to be the newest", labels=["archive", "suite"]
+            "tidegate_suite_confirmed_seconds", "When it was last seen to be the newest", labels=labels
+        )
+        by = GaugeMetricFamily(
+            "tidegate_suite_confirmed_operators",
+            "How many operators showed it when it was last confirmed",
+            labels=labels,
         )
         for one in self._status.suites:
-            labels = [one.archive, one.suite]
-            served.add_metric(labels, 0.0 if one.state == "waiting" else 1.0)
+            values = [one.archive, one.suite]
+            served.add_metric(values, 0.0 if one.state == "waiting" else 1.0)
+            by.add_metric(values, len(one.confirmed_by))
             if one.date is not None and one.confirmed_at is not None:
-                date.add_metric(labels, one.date)
-                confirmed.add_metric(labels, one.confirmed_at)
-        return [served, date, confirmed]
+                date.add_metric(values, one.date)
+                confirmed.add_metric(values, one.confirmed_at)
+        return [served, date, confirmed, by]
 
     def _sources(self) -> "list[Metric]":
         labels = ["archive", "source"]
@@ -139,7 +180,32 @@ class _Collector:
             fetched.add_metric([one.archive, one.url], one.fetched)
             octets.add_metric([one.archive, one.url], one.fetched_bytes)
             failed.add_metric([one.archive, one.url], one.failed)
-        return [fetched, octets, failed]
+        return [fetched, octets, failed, *self._standings()]
+
+    def _standings(self) -> "list[Metric]":
+        labels = ["archive", "source", "operator"]
+        state = GaugeMetricFamily(
+            "tidegate_source_state", "0 asked, 1 on trial, 2 out, 3 out for wrong bytes", labels=labels
+        )
+        first_byte = GaugeMetricFamily(
+            "tidegate_source_first_byte_seconds", "Median time from a request to its answer's head", labels=labels
+        )
+        rate = GaugeMetricFamily("tidegate_source_rate_bytes", "Bytes a second of large bodies", labels=labels)
+        behind = GaugeMetricFamily(
+            "tidegate_source_behind_seconds",
+            "By how much its Release is older than the newest accepted one",
+            labels=[*labels, "suite"],
+        )
+        for one in self._status.sources:
+            values = [one.archive, one.url, one.operator]
+            state.add_metric(values, _STATES[one.state])
+            if one.first_byte_ms is not None:
+                first_byte.add_metric(values, one.first_byte_ms / 1000)
+            if one.rate_bytes_s is not None:
+                rate.add_metric(values, one.rate_bytes_s)
+            for suite, seconds in one.behind.items():
+                behind.add_metric([*values, suite], seconds)
+        return [state, first_byte, rate, behind]
 
     def _traffic(self) -> "list[Metric]":
         traffic = self._status.traffic

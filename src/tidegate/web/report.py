@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from tidegate.sources.archive import Archive
-from tidegate.sources.breaker import Cause, State
-from tidegate.sources.health import Standing
 from tidegate.store.catalogue import Catalogue, Look, Snapshot
 from tidegate.store.marks import Marks
+from tidegate.web.source_report import SourceReport
 
 At = Annotated[int | None, Meta(description="epoch seconds, UTC; null: never")]
 
@@ -41,22 +40,6 @@ class SuiteReport(Struct, frozen=True, kw_only=True):
     possible_freeze: Annotated[
         str | None, Meta(description="signs that we are shown an old state, against the suite's own rhythm")
     ] = None
-
-
-class SourceReport(Struct, frozen=True, kw_only=True):
-    """One source, as real traffic showed it since the gateway began."""
-
-    archive: str
-    url: str
-    kind: str
-    operator: str
-    state: Literal["unused", "good", "failing", "violating"]
-    why: Annotated[str | None, Meta(description="its last failure")] = None
-    fetched: int = 0
-    fetched_bytes: int = 0
-    failed: int = 0
-    last_success_at: At = None
-    last_failure_at: At = None
 
 
 class TrafficReport(Struct, frozen=True, kw_only=True):
@@ -97,13 +80,6 @@ class SuitesReport(Struct, frozen=True, kw_only=True):
 
     at: int
     suites: tuple[SuiteReport, ...]
-
-
-class SourcesReport(Struct, frozen=True, kw_only=True):
-    """`tidegate sources --json`."""
-
-    at: int
-    sources: tuple[SourceReport, ...]
 
 
 class LookReport(Struct, frozen=True, kw_only=True):
@@ -173,38 +149,6 @@ def _suite(
         trouble=None if look is None or look.ok else look.outcome,
         alarm=None if look is None or not look.alarm else look.alarm,
     )
-
-
-def sources_of(archives: Iterable[Archive], health: Mapping[str, Standing]) -> tuple[SourceReport, ...]:
-    """Every source of every archive, in their order."""
-    reports = []
-    for archive in archives:
-        for source in archive.sources:
-            record = health.get(source.url, Standing())
-            reports.append(
-                SourceReport(
-                    archive=archive.name,
-                    url=source.url,
-                    kind=source.kind,
-                    operator=source.operator,
-                    state=_state(record),
-                    why=record.last_failure,
-                    fetched=record.fetched,
-                    fetched_bytes=record.fetched_bytes,
-                    failed=record.failed,
-                    last_success_at=record.last_success_at,
-                    last_failure_at=record.last_failure_at,
-                )
-            )
-    return tuple(reports)
-
-
-def _state(record: Standing) -> Literal["unused", "good", "failing", "violating"]:
-    if record.breaker.cause is Cause.VIOLATION:
-        return "violating"
-    if record.breaker.state is not State.CLOSED or (record.failed and not record.fetched):
-        return "failing"
-    return "good" if record.fetched else "unused"
 
 
 def is_ready(suites: Iterable[SuiteReport]) -> bool:

@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -12,13 +12,18 @@ import msgspec
 
 from tidegate.config import Gathered
 from tidegate.store.layout import Layout
+from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
 from tidegate.web.socket_file import socket_address
 from tidegate.wiring.archives import archives_of
+from tidegate.wiring.probe import Told, remembered_health
 from tidegate.wiring.store import layout_of, open_store
 from tidegate.wiring.view import status_at_rest
 
 ANSWER_BYTES_MAX = 64 << 20
+LINE_BYTES_MAX = 1 << 20
+PROBE_TIMEOUT_S = 60.0
+"""Until the next probe of a round ends; each has a time of its own, and only so many are made at once."""
 
 
 class NotRunningError(Exception):
@@ -57,6 +62,26 @@ def ask(layout: Layout, method: str, target: str, *, timeout_s: float) -> bytes:
     return body
 
 
+def ask_lines(layout: Layout, method: str, target: str, *, timeout_s: float) -> Iterator[bytes]:
+    """The lines of a 200 from the running gateway, each as it comes. Raises as `ask`; `timeout_s` is for each line."""
+    connection = _Connection(layout.control, timeout_s)
+    try:
+        connection.request(method, target)
+        answer = connection.getresponse()
+        if answer.status == 404:
+            raise KeyError(json.loads(answer.read(ANSWER_BYTES_MAX))["error"])
+        if answer.status != 200:
+            raise NotRunningError(f"the gateway at {layout.control} answered {answer.status}")
+        while line := answer.readline(LINE_BYTES_MAX):
+            yield line
+    except PermissionError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        raise NotRunningError(f"no gateway answers at {layout.control}: {error}") from None
+    finally:
+        connection.close()
+
+
 def status(gathered: Gathered, environment: Mapping[str, str], *, timeout_s: float = 10.0) -> StatusReport:
     """The running gateway's own word; else what its state says. Raises OSError where there is no state at all."""
     layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
@@ -67,8 +92,10 @@ def status(gathered: Gathered, environment: Mapping[str, str], *, timeout_s: flo
             raise FileNotFoundError(2, "no gateway has ever served from here", str(layout.state)) from None
     store = open_store(layout)
     try:
-        archives, notes = archives_of(gathered.settings.archive)
-        return status_at_rest(archives, store, (*gathered.notes, *notes))
+        archives, found = archives_of(gathered.settings.archive)
+        notes = [*gathered.notes, *found]
+        health = remembered_health(layout, gathered.settings.health, archives.values(), notes.append)
+        return status_at_rest(archives, store, health, tuple(notes))
     finally:
         store.close()
 
@@ -80,3 +107,18 @@ def refresh(
     layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
     target = "/refresh?" + urlencode({"archive": archive, "suite": suite, "wait": "yes" if wait else "no"})
     return msgspec.json.decode(ask(layout, "POST", target, timeout_s=timeout_s), type=LookReport)
+
+
+def probe(
+    gathered: Gathered, environment: Mapping[str, str], archive: str | None, told: Told
+) -> tuple[ProbeReport, ...]:
+    """Have the running gateway probe its sources, or those of one archive; tell each as it ends. Raises as `ask`."""
+    layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
+    target = "/probe" if archive is None else "/probe?" + urlencode({"archive": archive})
+    probes = []
+    for text in ask_lines(layout, "POST", target, timeout_s=PROBE_TIMEOUT_S):
+        line = msgspec.json.decode(text, type=ProbeRound | ProbeReport)
+        told(line)
+        if isinstance(line, ProbeReport):
+            probes.append(line)
+    return tuple(probes)

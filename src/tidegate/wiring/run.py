@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from tidegate.config import Gathered
 from tidegate.store.layout import Layout
-from tidegate.web.report import RunReport, sources_of
+from tidegate.web.report import RunReport
+from tidegate.web.source_report import sources_of
 from tidegate.wiring import apt_conf
 from tidegate.wiring.archives import archives_of
 from tidegate.wiring.listening import listen_on
@@ -75,7 +76,7 @@ async def _run(errand: Errand, scratch: Path, store: Store) -> RunReport:
     finally:
         await worker.stop()
         listener.close()
-    sources = sources_of(archives.values(), worker.fetching.health.sources)
+    sources = sources_of(archives.values(), worker.fetching.health, time.time())
     fetched = sum(one.fetched_bytes for one in sources)
     access = worker.gateway.access
     return RunReport(

@@ -4,21 +4,19 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 import msgspec
 
 from tidegate.keeper.outcome import NotAdopted, Outcome
 from tidegate.sources.archive import Archive
+from tidegate.sources.health import Health
 from tidegate.store.layout import Layout
-from tidegate.web.report import (
-    RunningReport,
-    StatusReport,
-    TrafficReport,
-    is_ready,
-    sources_of,
-    suites_of,
-)
+from tidegate.web.probe_report import ProbeReport, ProbeRound
+from tidegate.web.report import RunningReport, StatusReport, SuiteReport, TrafficReport, is_ready, suites_of
+from tidegate.web.source_report import SourceReport, last_ones, sources_of
+from tidegate.wiring.archives import single_operator_notes
+from tidegate.wiring.probe import as_they_end
 from tidegate.wiring.store import Store
 from tidegate.wiring.worker import Worker
 
@@ -38,12 +36,13 @@ class RunningView:
         suites = suites_of(archives, worker.store.catalogue, worker.store.marks, now)
         access = worker.gateway.access
         access.flush()
+        sources = _sources(archives, suites, worker.fetching.health)
         return StatusReport(
             at=now,
             ready=is_ready(suites),
             running=self.running,
             suites=suites,
-            sources=sources_of(archives, worker.fetching.health.sources),
+            sources=sources,
             traffic=TrafficReport(
                 connections=worker.gateway.connections,
                 flights=worker.fetching.flights,
@@ -51,7 +50,7 @@ class RunningView:
                 by_how=dict(access.by_how),
                 by_status={str(status): count for status, count in access.by_status.items()},
             ),
-            notes=self.notes,
+            notes=(*self.notes, *single_operator_notes(archives), *last_ones(sources)),
         )
 
     async def refresh(self, archive: str, suite: str, *, wait: bool) -> tuple[bool, str]:
@@ -68,19 +67,36 @@ class RunningView:
             return False, str(outcome)
         return True, type(outcome).__name__.lower()
 
+    def probe(self, archive: str | None) -> AsyncIterator[ProbeRound | ProbeReport]:
+        worker = self._worker
+        if archive is not None and archive not in worker.archives:
+            raise KeyError(archive)
+        assert worker.prober is not None
+        return as_they_end(worker.prober.probe_now(worker.archives if archive is None else [archive]))
 
-def status_at_rest(archives: Mapping[str, Archive], store: Store, notes: tuple[str, ...]) -> StatusReport:
+
+def status_at_rest(
+    archives: Mapping[str, Archive], store: Store, health: Health, notes: tuple[str, ...]
+) -> StatusReport:
     """What a state directory says while no gateway runs."""
     now = int(time.time())
     suites = suites_of(archives.values(), store.catalogue, store.marks, now)
+    sources = _sources(archives.values(), suites, health)
     return StatusReport(
         at=now,
         ready=is_ready(suites),
         running=None,
         suites=suites,
-        sources=sources_of(archives.values(), {}),
-        notes=notes,
+        sources=sources,
+        notes=(*notes, *single_operator_notes(archives.values()), *last_ones(sources)),
     )
+
+
+def _sources(archives: Iterable[Archive], suites: Iterable[SuiteReport], health: Health) -> tuple[SourceReport, ...]:
+    served: dict[str, list[str]] = {}
+    for one in suites:
+        served.setdefault(one.archive, []).append(one.suite)
+    return sources_of(archives, health, time.time(), served)
 
 
 def write_running(layout: Layout, running: RunningReport) -> None:

@@ -18,6 +18,7 @@ from tidegate.keeper.adoption import Ports
 from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.scrub import scrub_for_ever
 from tidegate.sources.archive import Archive
@@ -72,7 +73,9 @@ class Worker:
         health.changed.append(self._turned)
         self.fetching = Fetching(store.blobs, settings.fetch, settings.store, health)
         self.fetching.landed.append(self._landed)
-        self.keeper = self._keeper() if place.keeps else None
+        trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
+        self.keeper = self._keeper(trust) if place.keeps else None
+        self.prober = self._prober(trust, self.keeper) if self.keeper is not None else None
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
         self.gateway = Gateway(
             place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
@@ -85,9 +88,10 @@ class Worker:
         loop = asyncio.get_running_loop()
         if self._place.keeps:
             self._running.append(loop.create_task(self._memory.keep()))
-        if self.keeper is not None and keep:
+        if self.keeper is not None and self.prober is not None and keep:
             self._running += [
                 loop.create_task(self.keeper.run()),
+                loop.create_task(self.prober.run()),
                 loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper)),
             ]
 
@@ -98,6 +102,8 @@ class Worker:
         self.fetching.health.retain(self._urls())
         if self.keeper is not None:
             self.keeper.reconfigure(archives, settings.keeper)
+        if self.prober is not None:
+            self.prober.reconfigure(archives)
         self.gateway.reconfigure(self._routes(), self._rooms(), settings.gateway)
 
     async def stop(self) -> None:
@@ -109,7 +115,7 @@ class Worker:
         await self.fetching.close()
         self.journal.close()
 
-    def _keeper(self) -> Keeper:
+    def _keeper(self, trust: Trust) -> Keeper:
         ports = Ports(
             self.fetching,
             self.store.blobs,
@@ -117,10 +123,14 @@ class Worker:
             ingest_in_process(self.store.layout.catalogue),
             lambda text: self._tell(News("info", "index", text)),
         )
-        trust = Trust(verifier_for(self.settings.trust), self.settings.trust, self.store.marks)
         keeper = Keeper(self.archives, ports, trust, self.journal, self.settings.keeper)
         keeper.watchers.append(self._looked)
         return keeper
+
+    def _prober(self, trust: Trust, keeper: Keeper) -> Prober:
+        prober = Prober(self.archives, self.fetching, self.store.catalogue, trust)
+        prober.doubtful.append(keeper.look)
+        return prober
 
     def _routes(self) -> Routes:
         return Routes(self.archives.values(), preset_name)
