@@ -1,5 +1,6 @@
 """How we open SQLite: write-ahead log, one writer at a time, readers never wait."""
 
+import errno
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -9,15 +10,24 @@ from typing import Literal
 
 BUSY_TIMEOUT_S = 20.0
 BUSY_PAUSE_S = 0.01
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
 
 def connect(path: Path, *, sync: Literal["FULL", "NORMAL"], schema: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, its schema in place. Raises sqlite3.Error."""
+    """A connection in autocommit mode, its schema in place. Raises sqlite3.Error, and OSError for a full disk."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    _to_wal(connection)
-    connection.execute(f"PRAGMA synchronous = {sync}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.executescript(schema)
+    try:
+        _to_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {sync}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executescript(schema)
+    except sqlite3.Error as error:
+        connection.close()
+        if error.sqlite_errorcode in _NO_ROOM:
+            told = "the disk is full, and its database cannot be opened: free 1 MiB there, and try again"
+            raise OSError(errno.ENOSPC, told, str(path)) from error
+        raise
     return connection
 
 
@@ -25,15 +35,15 @@ def _to_wal(connection: sqlite3.Connection) -> None:
     """Switch a new database to the write-ahead log.
 
     Two processes that switch at once can each wait for the other until SQLite's time limit, or fail at once; so the
-    turns are taken here, in small steps.
+    turns are taken here, in small steps. Whatever else is wrong does not get better by waiting.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     connection.execute("PRAGMA busy_timeout = 0")
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() >= deadline:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() >= deadline:
                 raise
             time.sleep(BUSY_PAUSE_S)
         else:

@@ -52,6 +52,9 @@ def serve(program: Program) -> int:
     layout.make()
     lock = layout.lock()
     try:
+        for full in layout.make_room():
+            text = f"{full}: the disk is full; what is held is served, but nothing more can be kept"
+            program.tell(News("warning", "full", text))
         count = settings.gateway.workers
         listeners = [listen_on(settings.gateway.listen, shared=count > 1)]
         # A port of 0 is chosen by the first; the others join it.
