@@ -491,7 +491,7 @@ class Resolving(Client):
     found: tuple[str, ...] = ()
     asked = 0
 
-    async def _look_up(self, endpoint: Endpoint, known: tuple[str, ...]) -> tuple[str, ...]:
+    async def _look_up(self, endpoint: Endpoint) -> tuple[str, ...]:
         self.asked += 1
         return self.found
 
@@ -508,6 +508,52 @@ async def test_a_name_with_a_dead_address_is_reached_by_the_other_and_remembered
         await asking.get(named, "/file", {}, sink)
         assert sink.body == body
         await asyncio.to_thread(alive.drop_connections)
+    assert asking.asked == 1
+    asking.close()
+
+
+async def test_an_address_that_another_overtook_is_not_waited_for_again(body: bytes, serve: ServerFactory) -> None:
+    """RFC 8305: a blackholed address costs its stagger once, not for each connection."""
+    alive = serve(host="127.0.0.3")
+    asking = Resolving(settings(connect_stagger_s=0.05))
+    asking.found = ("192.0.2.1", "127.0.0.3")  # the first is of a documentation range: nothing comes back from there
+    named = Endpoint("http", "two.example", alive.port, Reach.ANY)
+    await asking.get(named, "/file", {}, Collected())
+    assert asking.addresses(named) == {"192.0.2.1": False, "127.0.0.3": True}
+    asking.close()
+
+
+async def test_an_address_that_takes_requests_in_silence_is_asked_after_the_others(
+    body: bytes, serve: ServerFactory
+) -> None:
+    silent = serve(host="127.0.0.3")
+    silent.fault(Silence())
+    asking = Resolving(settings(first_byte_timeout_s=SHORT_S))
+    asking.found = ("127.0.0.3", "127.0.0.4")
+    named = Endpoint("http", "two.example", silent.port, Reach.ANY)
+    with pytest.raises(FetchError, match="silent"):
+        await asking.get(named, "/file", {}, Collected())
+    assert asking.addresses(named) == {"127.0.0.3": False, "127.0.0.4": True}
+    asking.close()
+
+
+async def test_a_resolver_that_is_silent_is_asked_once_at_a_time_and_known_addresses_go_on(
+    body: bytes, server: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(Resolving):
+        async def _look_up(self, endpoint: Endpoint) -> tuple[str, ...]:
+            await super()._look_up(endpoint)
+            await asyncio.sleep(3600)
+            return ()
+
+    asking = Silent(settings(connect_timeout_s=SHORT_S))
+    named = Endpoint("http", "one.example", server.port, Reach.ANY)
+    with pytest.raises(FetchError, match="no answer from DNS"):
+        await asyncio.gather(*(asking.get(named, "/file", {}, Collected()) for _ in range(5)))
+    asking._host(named).addresses = ("127.0.0.1",)
+    sink = Collected()
+    await asking.get(named, "/file", {}, sink)
+    assert sink.body == body
     assert asking.asked == 1
     asking.close()
 

@@ -14,7 +14,7 @@ from tests.simulator.server import SourceServer
 from tests.sources.conftest import ServerFactory
 from tests.sources.flying import PATH, Place, asked, place, source, wanted
 from tests.sources.sinks import SHORT_S
-from tidegate.sources import fetching, flight
+from tidegate.sources import fetching
 from tidegate.sources.breaker import State
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.fetching import Document, Unchanged
@@ -27,11 +27,6 @@ from tidegate.store.settings import StoreSettings
 
 Publish = Callable[[str, int], bytes]
 SIZE = 300_000
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flight, "ROUND_PAUSE_S", 0.01)
 
 
 @pytest.fixture

@@ -369,7 +369,6 @@ async def test_a_request_that_waits_for_its_turn_is_not_held_against_its_source(
         Substitute(b""),
         Substitute(bytes(SIZE)),
         Substitute(bytes(SIZE + 1)),
-        EndlessBody(),
         Truncate(CUT_AT, honest=True),
     ],
 )
@@ -392,19 +391,29 @@ async def test_a_liar_is_left_told_and_not_asked_for_long(
 
 @pytest.mark.parametrize("framing", ["chunked", "close"])
 @pytest.mark.parametrize("size", [SIZE, HASH_IN_THREAD_FROM_BYTES])
-async def test_a_body_that_does_not_end_is_cut_at_the_listed_size_and_its_source_is_a_liar(
+async def test_a_body_that_does_not_end_is_cut_at_the_listed_size_and_its_source_named(
     publish: Publish, serve: ServerFactory, tmp_path: Path, framing: Framing, size: int
 ) -> None:
-    """Threat 15."""
+    """Threat 15: what was right is used, what goes beyond it is not even taken."""
     data = publish(PATH, size)
     longer = serve(root=tree_with(tmp_path / "longer", data + bytes(100_000)), style=Style(framing=framing))
     async with place(tmp_path) as here:
-        flight = here.fetch(data, longer)
-        seen = await follow(flight)
-        assert flight.failed
-        assert max(seen, default=0) <= size - 1
-        assert [one.source for one in flight.violations] == [longer.url]
-        assert "more than the" in flight.violations[0].reason
+        flight = await here.hold(data, longer)
+        assert flight.stage is Stage.HELD
+        assert flight.fetched_bytes == size
+        assert [one.source for one in flight.failures] == [longer.url]
+        assert "more than the" in flight.failures[0].reason
+
+
+async def test_a_body_that_does_not_end_and_is_another_is_no_different_from_any_lie(
+    data: bytes, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    other = serve(root=tree_with(tmp_path / "other", random.Random("other").randbytes(SIZE)))
+    other.fault(EndlessBody())
+    async with place(tmp_path) as here:
+        flight = await here.hold(data, other, server)
+        assert flight.stage is Stage.HELD
+        assert [one.source for one in flight.violations] == [other.url]
 
 
 async def test_another_version_under_a_plain_name_is_no_lie(

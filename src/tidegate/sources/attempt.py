@@ -81,13 +81,15 @@ class Attempt:
             raise FetchError(wrong(self.candidate), f"has {head.length:,} bytes, {expected:,} are listed")
 
     def data(self, data: memoryview) -> None:
-        """Raises FetchError when there is more than was listed, OSError when it cannot be written."""
+        """What goes beyond the listed size is not taken. Raises FetchError for it, OSError on a failing disk."""
         if self.stopped:
             return
-        if self.position + len(data) > self.size:
-            raise FetchError(wrong(self.candidate), f"more than the {self.size:,} bytes listed")
-        self.position += len(data)
-        self.take(self, data)
+        listed = data[: self.size - self.position]
+        self.position += len(listed)
+        if listed:
+            self.take(self, listed)
+        if len(listed) < len(data):
+            raise FetchError(Failure.OVERSIZED, f"more than the {self.size:,} bytes listed")
 
     def finished(self) -> None:
         """The answer ended. Raises FetchError when it was not all."""

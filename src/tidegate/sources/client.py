@@ -329,7 +329,7 @@ class Client:
         if is_literal(endpoint.host):
             return (endpoint.host,)
         if host.looking_up is None:
-            host.looking_up = asyncio.get_running_loop().create_task(_look_up(endpoint))
+            host.looking_up = asyncio.get_running_loop().create_task(self._look_up(endpoint))
             host.looking_up.add_done_callback(_heard)
         task = host.looking_up
         patience_s = LOOK_UP_AGAIN_S if host.addresses else self._settings.connect_timeout_s
@@ -342,6 +342,12 @@ class Client:
         if host.addresses:  # names fail with their vendor, too: go on with what they last said
             return host.addresses
         raise FetchError(Failure.UNRESOLVED, f"{endpoint.host}: {str(error) or 'no answer from DNS'}")
+
+    async def _look_up(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Raises OSError, UnicodeError."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        return tuple(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX]
 
     async def _first_to_connect(self, endpoint: Endpoint, host: _Host, addresses: tuple[str, ...]) -> socket.socket:
         """Try addresses staggered (RFC 8305); the first to connect wins, the others are dropped."""
@@ -393,13 +399,6 @@ class Client:
             raise
         host.bad_until.pop(address, None)
         return sock
-
-
-async def _look_up(endpoint: Endpoint) -> tuple[str, ...]:
-    """Raises OSError, UnicodeError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX]
 
 
 def _heard(task: "asyncio.Task[tuple[str, ...]]") -> None:

@@ -30,7 +30,11 @@ from tidegate.store.blobs import Draft, Verified, WrongBytesError, verify
 ROUNDS_MAX = 3
 PATIENCE_S = 2.0
 """A source that may be asked again within this time is waited for when no other is left."""
+AGAIN_S = 0.01
 ATTEMPTS_MAX = 4
+WAKE_BYTES = 1 << 20
+WAKE_S = 0.01
+"""Followers hear of progress when so much more is there, or after so long."""
 RESUMED_BYTES = 65_536
 """A late source that has brought so much since a rival was asked does not need that one."""
 
@@ -103,6 +107,9 @@ class Flight:
     _news: "asyncio.Future[None] | None" = None
     _verified: Verified | None = None
     _watchers: list[Callable[[], None]] = field(default_factory=list)
+    _told_size: int = 0
+    """How much there was when the watchers were last told."""
+    _waking: asyncio.TimerHandle | None = None
 
     @property
     def available(self) -> int:
@@ -166,28 +173,28 @@ class Flight:
     async def _fetch(self) -> bool:
         """Race after race, as long as a source that failed in passing may do better in a moment."""
         for _ in range(ROUNDS_MAX):
-            planned = self.plan()
-            if not self._askable(planned) and planned.again_at is not None:
-                wait = planned.again_at - self.sending.health.now()
-                if wait > PATIENCE_S:
-                    self._passed_over(planned)
-                    return False
-                await asyncio.sleep(max(0.0, wait))
-                planned = self.plan()
+            candidates = await self._candidates()
             self._passing = False
-            if await self._race(self._askable(planned)):
+            if await self._race(candidates):
                 return True
             if not self._passing:
-                self._passed_over(planned)
                 return False
         return False
 
-    def _askable(self, planned: Plan) -> list[Candidate]:
-        return [each for each in planned.candidates if (each.source.url, each.path) not in self._absent]
-
-    def _passed_over(self, planned: Plan) -> None:
-        told = {each.source for each in self.failures}
-        self.failures[:0] = [each for each in planned.excluded if each.source not in told]
+    async def _candidates(self) -> list[Candidate]:
+        """Whom to ask, as soon as anybody may be asked; nobody where that is too far away."""
+        now = self.sending.health.now
+        until = now() + PATIENCE_S
+        while True:
+            planned = self.plan()
+            askable = [each for each in planned.candidates if (each.source.url, each.path) not in self._absent]
+            if askable:
+                return askable
+            if planned.again_at is None or planned.again_at > until:
+                told = {each.source for each in self.failures}
+                self.failures[:0] = [each for each in planned.excluded if each.source not in told]
+                return []
+            await asyncio.sleep(max(AGAIN_S, planned.again_at - now()))
 
     # One race
 
@@ -283,6 +290,7 @@ class Flight:
         error = attempt.task.result()
         self._pace.stopped()
         if error is None:
+            self.source = self.source or attempt.url
             now = asyncio.get_running_loop().time()
             seconds = now - (attempt.answered_at or now)
             if attempt.given:
@@ -351,7 +359,15 @@ class Flight:
         if len(self._attempts) > 1:
             self._compare(attempt, now)
         if self._watchers:
+            self._wake_soon()
+
+    def _wake_soon(self) -> None:
+        """Not for each piece: a hundred followers that each send on a few kilobytes keep the loop from fetching."""
+        fresh = self.draft.size - self._told_size
+        if fresh >= WAKE_BYTES or not self._told_size:
             self._wake()
+        elif self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(WAKE_S, self._wake)
 
     def _write(self, data: memoryview) -> None:
         """To the draft. A disk that is full sends the flight on in memory."""
@@ -438,6 +454,10 @@ class Flight:
             self.settled.set_result(None)
 
     def _wake(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
+        self._told_size = self.draft.size if self._begun else 0
         watchers, self._watchers = self._watchers, []
         for wake in watchers:
             wake()
