@@ -290,6 +290,26 @@ def test_all_workers_serve_what_one_has_adopted(
         oracle.check(path, two_workers.get(f"/debian/{path}").body)
 
 
+def test_status_tells_the_sum_of_all_workers_and_it_survives_them(two_workers: GatewayProcess, oracle: Oracle) -> None:
+    count = 32  # each on a connection of its own: the kernel gives both workers some
+    for _ in range(count):
+        oracle.check(HELLO, two_workers.get(f"/debian/{HELLO}").body)
+
+    def answered() -> int:
+        return sum(status_of(two_workers)["traffic"]["by_status"].values())
+
+    wait_until(lambda: answered() == count)
+    traffic = status_of(two_workers)["traffic"]
+    assert traffic["by_how"]["hit"] + traffic["by_how"]["wait"] == count
+    (source,) = status_of(two_workers)["sources"]
+    assert source["fetched"] > 0
+    before = workers_of(two_workers)
+    os.kill(before[1], signal.SIGKILL)
+    two_workers.wait_for(lambda: len(set(workers_of(two_workers)) - {before[1]}) == 2)
+    assert answered() == count
+    assert status_of(two_workers)["sources"] == [source]
+
+
 def test_workers_end_with_their_parent(two_workers: GatewayProcess) -> None:
     workers = workers_of(two_workers)
     os.kill(two_workers.pid, signal.SIGKILL)

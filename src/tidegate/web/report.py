@@ -43,7 +43,7 @@ class SuiteReport(Struct, frozen=True, kw_only=True):
 
 
 class TrafficReport(Struct, frozen=True, kw_only=True):
-    """What one worker has answered since it began."""
+    """What all workers have answered since the gateway began."""
 
     connections: int
     flights: int

@@ -27,6 +27,7 @@ from tidegate.wiring.archives import archives_of
 from tidegate.wiring.listening import listen_on, notify, shown
 from tidegate.wiring.news import News, Tell
 from tidegate.wiring.store import Store, layout_of, open_store
+from tidegate.wiring.tallies import Counting, Tallies
 from tidegate.wiring.view import RunningView, write_running
 from tidegate.wiring.worker import Place, Worker
 
@@ -63,21 +64,21 @@ def serve(program: Program) -> int:
         listeners += [listen_on(where, shared=True) for _ in range(count - 1)]
         admin = listen_on(settings.admin.listen)
         if count == 1:
-            return _work(program, listeners[0], admin, None)
+            return _work(program, Place(listeners[0]), admin, Tallies(1))
         return _supervise(program, listeners, admin)
     finally:
         os.close(lock)
 
 
-def _work(program: Program, listener: socket.socket, admin: socket.socket, siblings: Siblings | None) -> int:
+def _work(program: Program, place: Place, admin: socket.socket, tallies: Tallies) -> int:
     store = open_store(layout_of(program.gathered.settings.store, program.environment, uid=os.getuid()))
     try:
-        return uvloop.run(_run(program, store, Place(listener, siblings), admin))
+        return uvloop.run(_run(program, store, place, admin, tallies))
     finally:
         store.close()
 
 
-async def _run(program: Program, store: Store, place: Place, admin: socket.socket) -> int:
+async def _run(program: Program, store: Store, place: Place, admin: socket.socket, tallies: Tallies) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,7 +87,10 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
     archives, notes = archives_of(settings.archive)
     worker = Worker(settings, archives, store, place, tell)
     worker.start(keep=not program.offline)
-    view = RunningView(worker, _running(place, admin, settings.gateway.workers), (*program.gathered.notes, *notes))
+    counting = Counting(worker, tallies, place.siblings.mine if place.siblings else 0)
+    counting.start()
+    running = _running(place, admin, settings.gateway.workers)
+    view = RunningView(worker, running, (*program.gathered.notes, *notes), counting)
     loop.add_signal_handler(signal.SIGHUP, _reload, program, worker, view)
     if not place.keeps:
         await stop.wait()
@@ -163,6 +167,7 @@ def _supervise(program: Program, listeners: list[socket.socket], admin: socket.s
         one.setblocking(False)
         other.setblocking(False)
     outboxes = [one for one, _ in pairs]
+    tallies = Tallies(len(listeners))
     children: dict[int, int] = {}
     stopping = False
 
@@ -183,7 +188,8 @@ def _supervise(program: Program, listeners: list[socket.socket], admin: socket.s
                     listener.close()
             status = 70  # EX_SOFTWARE, unless it ends well
             try:
-                status = _work(program, listeners[mine], admin, Siblings(mine, pairs[mine][1], outboxes))
+                place = Place(listeners[mine], Siblings(mine, pairs[mine][1], outboxes))
+                status = _work(program, place, admin, tallies)
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()

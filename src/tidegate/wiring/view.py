@@ -13,19 +13,21 @@ from tidegate.sources.archive import Archive
 from tidegate.sources.health import Health
 from tidegate.store.layout import Layout
 from tidegate.web.probe_report import ProbeReport, ProbeRound
-from tidegate.web.report import RunningReport, StatusReport, SuiteReport, TrafficReport, is_ready, suites_of
+from tidegate.web.report import RunningReport, StatusReport, SuiteReport, is_ready, suites_of
 from tidegate.web.source_report import SourceReport, last_ones, sources_of
 from tidegate.wiring.archives import single_operator_notes
 from tidegate.wiring.probe import as_they_end
 from tidegate.wiring.store import Store
+from tidegate.wiring.tallies import Counting, with_counts
 from tidegate.wiring.worker import Worker
 
 
 class RunningView:
-    """`web.app.View` of one worker."""
+    """`web.app.View` of all workers, by the one that keeps the store fresh."""
 
-    def __init__(self, worker: Worker, running: RunningReport, notes: tuple[str, ...]) -> None:
+    def __init__(self, worker: Worker, running: RunningReport, notes: tuple[str, ...], counting: Counting) -> None:
         self._worker = worker
+        self._counting = counting
         self._looks: set[asyncio.Task[Outcome]] = set()
         self.running = running
         self.notes = notes
@@ -34,22 +36,15 @@ class RunningView:
         worker, now = self._worker, int(time.time())
         archives = worker.archives.values()
         suites = suites_of(archives, worker.store.catalogue, worker.store.marks, now)
-        access = worker.gateway.access
-        access.flush()
-        sources = _sources(archives, suites, worker.fetching.health)
+        tally = self._counting.sum()
+        sources = with_counts(_sources(archives, suites, worker.fetching.health), tally)
         return StatusReport(
             at=now,
             ready=is_ready(suites),
             running=self.running,
             suites=suites,
             sources=sources,
-            traffic=TrafficReport(
-                connections=worker.gateway.connections,
-                flights=worker.fetching.flights,
-                bytes=access.bytes,
-                by_how=dict(access.by_how),
-                by_status={str(status): count for status, count in access.by_status.items()},
-            ),
+            traffic=tally.traffic(),
             notes=(*self.notes, *single_operator_notes(archives), *last_ones(sources)),
         )
 
