@@ -34,13 +34,21 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", metavar="N", help="Processes that serve (gateway.workers).")
 ]
 
+KnownMirrorsOption = Annotated[
+    bool,
+    typer.Option(
+        "--known-mirrors",
+        help="Ask the mirrors that are known of each archive, too; they learn what is installed (fetch.known_mirrors).",
+    ),
+]
+
 
 def overrides(**given: object) -> tuple["Override", ...]:
     """What the command line sets, by the option's name; None is left to environment, file and default."""
     from tidegate.config.environment import Override
 
     return tuple(
-        Override(_KEYS[option], str(value) if isinstance(value, Path) else value, f"--{option}")
+        Override(_KEYS[option], str(value) if isinstance(value, Path) else value, f"--{option.replace('_', '-')}")
         for option, value in given.items()
         if value is not None
     )
@@ -60,4 +68,5 @@ _KEYS = {
     "listen": "gateway.listen",
     "admin": "admin.listen",
     "workers": "gateway.workers",
+    "known_mirrors": "fetch.known_mirrors",
 }

@@ -8,6 +8,7 @@ import typer
 from tidegate.cli.options import (
     AdminOption,
     ConfigOption,
+    KnownMirrorsOption,
     ListenOption,
     StateOption,
     WorkersOption,
@@ -27,6 +28,7 @@ def serve(
     offline: Annotated[
         bool, typer.Option("--offline", help="Serve what is held and look at no source by itself.")
     ] = False,
+    known_mirrors: KnownMirrorsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve apt from a verified store, until it is told to stop.
@@ -45,7 +47,8 @@ def serve(
     from tidegate.wiring.serve import Program
     from tidegate.wiring.serve import serve as serve_until_told
 
-    given = overrides(state=_absolute(state), listen=listen, admin=admin, workers=workers)
+    known = known_mirrors or None  # not given is not the same as no
+    given = overrides(state=_absolute(state), listen=listen, admin=admin, workers=workers, known_mirrors=known)
     program = Program(
         settings_for(config, given),
         lambda: settings_for(config, given),

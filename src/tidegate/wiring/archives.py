@@ -86,7 +86,7 @@ def _hangs_on(archive: Archive, operator: str) -> str:
     preset = presets.named(archive.name)
     others = {source.operator for source in preset.known_sources} - {operator} if preset is not None else set()
     if others:
-        remedy = f"`known_mirrors = true` asks mirrors of {len(others)} others, too (they learn what is installed)"
+        remedy = f"`known_mirrors = true` in [fetch] asks {len(others)} others as well (they learn what is installed)"
     else:
         remedy = "name a source of somebody else ([[archive.source]], or a mirror_list)"
     return f"{archive.name}: all sources are {operator}'s; when that fails, nothing new comes: {remedy}"
