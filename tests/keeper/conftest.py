@@ -14,6 +14,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(autouse=True)
 def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a commit nor a second round waits: what is tested is that they come."""
+    """Neither a commit nor a source that may come back is waited for: what is tested is what comes of it."""
     monkeypatch.setattr(committer, "LINGER_S", 0.0)
-    monkeypatch.setattr(flight, "ROUND_PAUSE_S", 0.01)
+    monkeypatch.setattr(flight, "PATIENCE_S", 0.1)

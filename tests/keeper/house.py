@@ -178,6 +178,7 @@ async def house(
     try:
         yield made
     finally:
+        await made.keeper.close()
         await fetching.close()
         pen.close()
         for opened in (catalogue, marks, journal):

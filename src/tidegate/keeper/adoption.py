@@ -9,7 +9,7 @@ switch    one transaction
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tidegate.archive.paths import suite_base
@@ -41,13 +41,29 @@ class Ports:
     progress: Callable[[str], None]
 
 
-async def adopt(
-    archive: Archive, suite: str, statement: Statement, asked: frozenset[str], now: int, ports: Ports
-) -> Snapshot:
-    """Make the statement's snapshot the one that is served. Raises IncompleteError, and then nothing has changed."""
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What is to be adopted: a suite's statement, and the operators that show it."""
+
+    archive: Archive
+    suite: str
+    statement: Statement
+    asked: frozenset[str]
+    """The indices that clients have asked for of late."""
+    now: int
+    confirmed_by: tuple[str, ...]
+
+
+async def adopt(taking: Taking, ports: Ports, turn: Callable[[int], Awaitable[None]]) -> Snapshot:
+    """Make the statement's snapshot the one that is served. Raises IncompleteError, and then nothing has changed.
+
+    `turn` is awaited with the number of indices before they are fetched.
+    """
+    archive, suite, statement, now = taking.archive, taking.suite, taking.statement, taking.now
     release, base = statement.release, suite_base(suite)
     scope = Scope(archive.components, archive.architectures, archive.deb_src)
-    wanted = wanted_indices(release, suite, scope, asked)
+    wanted = wanted_indices(release, suite, scope, taking.asked)
+    await turn(sum(ports.blobs.size(one.sha256) != one.size for one in (*wanted.required, *wanted.learned)))
     await hold_indices(archive, base, wanted.required, ports, by_hash=release.acquire_by_hash, required=True)
     await hold_indices(archive, base, wanted.learned, ports, by_hash=release.acquire_by_hash, required=False)
     await list_indices(base, release, (*wanted.required, *wanted.learned), ports)
@@ -61,6 +77,7 @@ async def adopt(
         statement.source,
         now,
         now,
+        confirmed_by=taking.confirmed_by,
     )
     members = [Listed(base + entry.path, entry.sha256, entry.size) for entry in release.entries.values()]
     adoption = Adoption(snapshot, [*members, *files], sha512_of(release))

@@ -1,7 +1,7 @@
 """Keeps the store fresh: looks at each suite now and then, and whenever somebody asks.
 
-One look at a suite at a time; who asks meanwhile shares it. Sources are asked in order, and the first whose Release
-is accepted and whose set is whole ends the look.
+One look at a suite at a time; who asks meanwhile shares it, and hurries it if a client waits. Looks that nobody waits
+for come at their source's pace, and after one that brought nothing the next comes soon, then later and later.
 """
 
 import asyncio
@@ -9,30 +9,45 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
-from tidegate.archive.paths import suite_base
-from tidegate.keeper.adoption import IncompleteError, Ports, adopt
+from tidegate.keeper.adoption import Ports
+from tidegate.keeper.looking import Heard, Looking
 from tidegate.keeper.on_demand import OnDemand
-from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.outcome import NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.pacing import jittered_s, retry_pause_s
 from tidegate.keeper.record import Record
-from tidegate.keeper.release_files import Asking, Statement, Trust, ask
+from tidegate.keeper.release_files import Answer, Trust
+from tidegate.keeper.rhythm import freeze_of
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Source
-from tidegate.sources.failure import Excluded, FetchError
-from tidegate.sources.fetching import Unchanged
-from tidegate.sources.selection import plan
+from tidegate.sources.breaker import Breaker, State
+from tidegate.sources.failure import Excluded
 from tidegate.store.catalogue import Look
 from tidegate.store.journal_writer import JournalWriter
-from tidegate.trust.acceptance import Rules
-from tidegate.trust.verdict import Refused
 
 RETIRE_EVERY_S = 3600.0
-RETRY_AFTER_FAILURE_S = 60.0
 ASK_AGAIN_S = 10.0
 """An unknown suite that could not be had is not looked for again, on any client's word, for so long."""
 REMEMBERED_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A look that has begun. `hurried` is set once somebody waits for it."""
+
+    task: "asyncio.Task[Outcome]"
+    hurried: asyncio.Event
+
+
+@dataclass(slots=True)
+class Schedule:
+    """When a suite is looked at: `failures` looks in a row brought nothing; `wake` ends the pause before the next."""
+
+    failures: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Keeper:
@@ -47,47 +62,62 @@ class Keeper:
         settings: KeeperSettings,
         *,
         now: Callable[[], float] = time.time,
+        random: Callable[[], float] = random.random,
     ) -> None:
         self._archives = archives
         self._ports = ports
         self._trust = trust
         self._record = Record(journal)
+        self._looking = Looking(ports, trust, self._record, settings, now)
+        self._looking.late_news.append(self._take_late)
         self._on_demand = OnDemand(archives, ports, trust, self._record, now)
         self._settings = settings
         self._now = now
-        self._looks: dict[SuiteKey, asyncio.Task[Outcome]] = {}
+        self._random = random
+        self._looks: dict[SuiteKey, UnderWay] = {}
+        self._schedules: dict[SuiteKey, Schedule] = {}
         self._freshened: dict[SuiteKey, asyncio.Task[Outcome]] = {}
-        self._alarmed: set[tuple[str, str, str, Refused]] = set()
         self._refused: dict[SuiteKey, tuple[float, str]] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
         self.watchers: list[Callable[[SuiteKey, Outcome], None]] = []
         """Called with the outcome of each look."""
+        self.alarmed = self._record.alarmed
+        """Called with each alarm (a split view, a possible freeze): the suite, the kind, and a sentence."""
+        ports.fetching.health.changed.append(self._source_changed)
 
     def reconfigure(self, archives: Mapping[str, Archive], settings: KeeperSettings) -> None:
         """Go by other settings from the next look on."""
         self._archives, self._settings = archives, settings
         self._on_demand.reconfigure(archives)
+        self._looking.reconfigure(settings)
+
+    async def close(self) -> None:
+        """End every look; what it had not adopted is looked for again after the next start."""
+        tasks = [*(look.task for look in self._looks.values()), *self._on_demand.under_way, *self._waiting]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._looking.close()
 
     # Asked for by others
 
     def look(self, archive: str, suite: str) -> "asyncio.Task[Outcome]":
-        """The look at this suite: the one under way, or a new one."""
-        key = (archive, suite)
-        task = self._looks.get(key)
-        if task is None:
-            task = self._looks[key] = asyncio.get_running_loop().create_task(self._look(key))
-            task.add_done_callback(lambda _: self._looks.pop(key, None))
-        return task
+        """The look at this suite, for somebody who waits: the one under way, or a new one."""
+        under_way = self._begun((archive, suite))
+        under_way.hurried.set()
+        return under_way.task
 
     async def look_anew(self, archive: str, suite: str) -> Outcome:
         """A look that begins after this call: one under way may have asked before what the caller knows of happened."""
         under_way = self._looks.get((archive, suite))
         if under_way is not None:
-            await asyncio.wait({under_way})
+            under_way.hurried.set()
+            await asyncio.wait({under_way.task})
         return await asyncio.shield(self.look(archive, suite))
 
     async def ensure(self, archive: str, suite: str) -> str | None:
         """Wait until the suite is served; None when it is, else why it is not, in a sentence."""
-        catalogue = self._ports.catalogue
+        catalogue, loop = self._ports.catalogue, asyncio.get_running_loop()
         if catalogue.snapshot(archive, suite) is not None:
             return None
         known = {(one.archive, one.suite) for one in catalogue.served()}
@@ -97,7 +127,7 @@ class Keeper:
         if len(known) >= self._settings.suites_max and suite not in configured.suites:
             return f"{len(known)} suites are held already (suites_max)"
         failed_at, problem = self._refused.get((archive, suite), (-math.inf, ""))
-        if time.monotonic() - failed_at < ASK_AGAIN_S and suite not in configured.suites:
+        if loop.time() - failed_at < ASK_AGAIN_S and suite not in configured.suites:
             return problem
         try:
             async with asyncio.timeout(self._settings.adopt_timeout_s):
@@ -108,7 +138,7 @@ class Keeper:
             return None
         if len(self._refused) >= REMEMBERED_MAX:
             self._refused.clear()
-        self._refused[archive, suite] = (time.monotonic(), str(outcome))
+        self._refused[archive, suite] = (loop.time(), str(outcome))
         return str(outcome)
 
     async def freshen(self, archive: str, suite: str) -> None:
@@ -119,6 +149,13 @@ class Keeper:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.adopt_timeout_s):
                 await asyncio.shield(self._freshened[key])
+
+    async def probe(self, archive: str, suite: str, source: Source) -> Answer:
+        """Ask one source what it has of a suite, and learn from it; what it has that is newer is taken soon."""
+        configured = self._archives[archive]
+        heard = await self._looking.ask(self._looking.asking(configured, suite), source)
+        await self._looking.settle(configured, suite, heard)
+        return heard.answer
 
     async def widen(self, archive: str, path: str) -> str | None:
         """A path that no listing has: take in the indices of served snapshots that may list it. None, or why not."""
@@ -142,33 +179,55 @@ class Keeper:
     async def run(self) -> None:
         """Look at every configured and every adopted suite, for ever; the first time at once."""
         async with asyncio.TaskGroup() as group:
-            started: set[SuiteKey] = set()
             group.create_task(self._retire())
             while True:
-                for key in self._suites() - started:
-                    started.add(key)
-                    task = group.create_task(self._keep_fresh(key))
-                    task.add_done_callback(partial(_discard, started, key))
+                suites = self._suites()
+                self._looking.observer.retain(suites)
+                for key in suites - self._schedules.keys():
+                    self._schedules[key] = Schedule()
+                    task = group.create_task(self._keep_fresh(key, self._schedules[key]))
+                    task.add_done_callback(lambda _, key=key: self._schedules.pop(key, None))  # type: ignore[misc]
                 await asyncio.sleep(1.0)
 
-    def _suites(self) -> set[SuiteKey]:
+    def _suites(self) -> frozenset[SuiteKey]:
         configured = {(archive.name, suite) for archive in self._archives.values() for suite in archive.suites}
         served = {(one.archive, one.suite) for one in self._ports.catalogue.served() if one.archive in self._archives}
-        return configured | served
+        return frozenset(configured | served)
 
-    async def _keep_fresh(self, key: SuiteKey) -> None:
+    async def _keep_fresh(self, key: SuiteKey, schedule: Schedule) -> None:
         while key in self._suites():
-            settings = self._settings
-            outcome = await asyncio.shield(self.look(*key))
-            pause = settings.refresh_interval_s
-            if isinstance(outcome, NotAdopted) and self._ports.catalogue.snapshot(*key) is None:
-                pause = min(pause, RETRY_AFTER_FAILURE_S)
-            jitter = random.uniform(-settings.refresh_jitter, settings.refresh_jitter)  # noqa: S311 (not a secret)
-            await asyncio.sleep(pause * (1 + jitter))
+            outcome = await asyncio.shield(self._begun(key).task)
+            schedule.failures = schedule.failures + 1 if isinstance(outcome, NotAdopted) else 0
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause_s(schedule.failures)):
+                    await schedule.wake.wait()
+            schedule.wake.clear()
+
+    def _pause_s(self, failures: int) -> float:
+        settings, chance = self._settings, self._random()
+        if not failures:
+            return jittered_s(settings.refresh_interval_s, settings.refresh_jitter, chance)
+        return retry_pause_s(
+            failures,
+            first_s=settings.retry_first_s,
+            cap_s=settings.refresh_interval_s,
+            jitter=settings.refresh_jitter,
+            chance=chance,
+        )
+
+    def _source_changed(self, source: str, before: Breaker, after: Breaker) -> None:
+        """A source answers again: whoever waits for it comes back, one after the other."""
+        if before.state is State.CLOSED or after.state is not State.CLOSED:
+            return
+        loop = asyncio.get_running_loop()
+        for (archive, _), schedule in self._schedules.items():
+            configured = self._archives.get(archive)
+            if schedule.failures and configured and any(one.url == source for one in configured.sources):
+                loop.call_later(self._random() * self._settings.recovery_spread_s, schedule.wake.set)
 
     async def _retire(self) -> None:
         while True:
-            while under_way := [*self._looks.values(), *self._on_demand.under_way]:
+            while under_way := [*(look.task for look in self._looks.values()), *self._on_demand.under_way]:
                 await asyncio.wait(under_way)  # what they have taken in belongs to no snapshot yet
             before = int(self._now() - self._settings.grace_s)
             with contextlib.suppress(OSError):  # tried again, and no reason to stop looking
@@ -177,101 +236,68 @@ class Keeper:
 
     # One look
 
-    async def _look(self, key: SuiteKey) -> Outcome:
-        archive, suite = self._archives[key[0]], key[1]
+    def _begun(self, key: SuiteKey) -> UnderWay:
+        """The look under way, or a new one."""
+        under_way = self._looks.get(key)
+        if under_way is None:
+            hurried = asyncio.Event()
+            under_way = self._begin(key, hurried, partial(self._looking.look, self._archives[key[0]], key[1], hurried))
+        return under_way
+
+    def _begin(
+        self, key: SuiteKey, hurried: asyncio.Event, look: Callable[[], Coroutine[None, None, Outcome]]
+    ) -> UnderWay:
+        task = asyncio.get_running_loop().create_task(self._look(key, self._archives[key[0]], look))
+        task.add_done_callback(lambda _: self._looks.pop(key, None))
+        under_way = self._looks[key] = UnderWay(task, hurried)
+        return under_way
+
+    def _take_late(self, archive: Archive, suite: str, heard: Heard) -> None:
+        """A source showed something newer after the look was over: take it as soon as no look is under way."""
+        task = asyncio.get_running_loop().create_task(self._look_late(archive, suite, heard))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _look_late(self, archive: Archive, suite: str, heard: Heard) -> None:
+        key = (archive.name, suite)
+        while under_way := self._looks.get(key):
+            await asyncio.wait({under_way.task})
+        if archive.name in self._archives:
+            self._begin(key, asyncio.Event(), partial(self._looking.take_late, archive, suite, heard))
+
+    async def _look(
+        self, key: SuiteKey, archive: Archive, look: Callable[[], Coroutine[None, None, Outcome]]
+    ) -> Outcome:
+        suite = key[1]
         try:
             async with asyncio.timeout(self._settings.refresh_timeout_s):
-                outcome = await self._ask_around(archive, suite)
+                outcome = await look()
         except TimeoutError:
             outcome = NotAdopted((Excluded("all sources", f"nothing within {self._settings.refresh_timeout_s:g} s"),))
         except OSError as error:
-            outcome = NotAdopted((self._record.passed_over("failed", archive, suite, Excluded("disk", str(error))),))
+            outcome = self._failed(archive, suite, Excluded("disk", str(error)))
         except Exception as error:
             # A defect of ours, or what a suite says that we did not foresee, must not end the schedule of all others.
             asyncio.get_running_loop().call_exception_handler({"message": f"look at {key} failed", "exception": error})
-            excluded = Excluded("tidegate", f"{type(error).__name__}: {error}")
-            outcome = NotAdopted((self._record.passed_over("failed", archive, suite, excluded),))
-        ok = not isinstance(outcome, NotAdopted)
-        told = str(outcome) if isinstance(outcome, NotAdopted) else type(outcome).__name__.lower()
-        look = Look(archive.name, suite, int(self._now()), ok, told)
-        with contextlib.suppress(OSError):  # on a full disk the look is told all the same
-            await asyncio.to_thread(self._ports.catalogue.note_look, look)
+            outcome = self._failed(archive, suite, Excluded("tidegate", f"{type(error).__name__}: {error}"))
+        await self._note_look(archive, suite, outcome)
         for tell in self.watchers:
             tell(key, outcome)
         return outcome
 
-    async def _ask_around(self, archive: Archive, suite: str) -> Outcome:
-        reasons: list[Excluded] = []
-        planned = plan(archive.sources, ("",), self._ports.fetching.health, time.monotonic())
-        for candidate in planned.candidates:
-            outcome = await self._ask_one(archive, suite, candidate.source)
-            if not isinstance(outcome, Excluded):
-                return outcome
-            reasons.append(outcome)
-        return NotAdopted((*reasons, *planned.excluded))
+    def _failed(self, archive: Archive, suite: str, excluded: Excluded) -> NotAdopted:
+        return NotAdopted((self._record.passed_over("failed", archive, suite, excluded),))
 
-    async def _ask_one(self, archive: Archive, suite: str, source: Source) -> Adopted | Confirmed | Excluded:
-        catalogue, now = self._ports.catalogue, int(self._now())
-        asking = Asking(
-            archive,
-            suite,
-            self._trust.marks.get(archive.name, suite),
-            catalogue.snapshot(archive.name, suite),
-            Rules(self._trust.settings.future_skew_s, archive.accept_info_change, archive.strict_for(suite)),
-            now,
-        )
-        known = catalogue.validator(source.url, suite_base(suite))
-        try:
-            answer = await ask(asking, source, self._ports.fetching, self._trust.verifier, known)
-        except FetchError as error:
-            return self._record.passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
-        match answer:
-            case Refused(reason, evidence):
-                excluded = Excluded(source.url, f"{reason}: {evidence}")
-                return self._record.passed_over("refused", archive, suite, excluded)
-            case Unchanged():
-                return await self._confirm(asking, source)
-            case Statement():
-                return await self._take(asking, answer, source)
-
-    async def _take(self, asking: Asking, statement: Statement, source: Source) -> Adopted | Confirmed | Excluded:
-        archive, suite, mark = asking.archive, asking.suite, statement.accepted.mark
-        for alarm in statement.accepted.alarms + statement.signed.alarms:
-            if (key := (archive.name, suite, source.url, alarm)) in self._alarmed:
-                continue  # told once a life of this process: an unknown second signer stays on every Release
-            if len(self._alarmed) >= REMEMBERED_MAX:  # some tell the time, and so are never the same
-                self._alarmed.clear()
-            self._alarmed.add(key)
-            self._record.note("alarm", archive, suite, source=source.url, reason=alarm.reason, evidence=alarm.evidence)
-        if mark != asking.mark:
-            await asyncio.to_thread(self._trust.marks.rise, archive.name, suite, mark)
-        served = asking.served
-        if served is not None and served.payload == mark.digest:
-            outcome: Adopted | Confirmed = await self._confirm(asking, source)
-        else:
-            asked = self._ports.catalogue.asked(archive.name, suite, int(asking.now - self._settings.learned_s))
-            try:
-                snapshot = await adopt(archive, suite, statement, asked, asking.now, self._ports)
-            except IncompleteError as error:
-                return self._record.passed_over("incomplete", archive, suite, Excluded(source.url, f"incomplete: {error}"))
-            signers = ",".join(mark.signers)
-            self._record.note(
-                "adopted", archive, suite, source=source.url, date=mark.date, payload=mark.digest.hex(), signers=signers
-            )
-            outcome = Adopted(snapshot)
-        await asyncio.to_thread(
-            self._ports.catalogue.note_validator, source.url, suite_base(suite), statement.validator
-        )
-        return outcome
-
-    async def _confirm(self, asking: Asking, source: Source) -> Confirmed:
-        assert asking.served is not None
-        by = (source.operator,)
-        await asyncio.to_thread(self._ports.catalogue.confirm, asking.archive.name, asking.suite, asking.now, by)
-        return Confirmed(asking.served)
-
-
-def _discard(keys: set[SuiteKey], key: SuiteKey, task: "asyncio.Task[None]") -> None:
-    """A suite's schedule has ended: it may begin again when the suite comes back."""
-    del task
-    keys.discard(key)
+    async def _note_look(self, archive: Archive, suite: str, outcome: Outcome) -> None:
+        ok, now = not isinstance(outcome, NotAdopted), int(self._now())
+        told = type(outcome).__name__.lower() if ok else str(outcome)
+        alarm = self._looking.observer.split_view(archive, suite)
+        if ok:
+            self._record.forget(archive, suite, "disk", "failed")
+            self._record.forget(archive, suite, "tidegate", "failed")
+        with contextlib.suppress(OSError):  # on a full disk the look is told all the same
+            await asyncio.to_thread(self._ports.catalogue.note_look, Look(archive.name, suite, now, ok, told, alarm))
+        served = self._ports.catalogue.snapshot(archive.name, suite)
+        sign = None if served is None else freeze_of(served, self._trust.marks, now)
+        if sign is not None and served is not None:
+            self._record.alarm("possible-freeze", archive, suite, str(served.date), sign, date=served.date, reason=sign)

@@ -56,13 +56,15 @@ class Pace:
         self._clock = clock
         self._buckets: dict[str, Bucket] = {}
 
-    async def turn(self, sources: Iterable[str], hurried: asyncio.Event, count: int = 1) -> None:
-        """Wait until each of these sources may be asked so often, or until somebody is in a hurry."""
+    async def turn(self, sources: Iterable[str], hurried: asyncio.Event, count: int = 1) -> bool:
+        """Wait until each of these sources may be asked so often, or somebody is in a hurry; whether it took time."""
         wait_s = self.charge(sources, count)
-        if wait_s > 0 and not hurried.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await hurried.wait()
+        if wait_s <= 0 or hurried.is_set():
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await hurried.wait()
+        return True
 
     def charge(self, sources: Iterable[str], count: int = 1) -> float:
         """Take the tokens all the same; how long one would have waited for them."""

@@ -1,13 +1,18 @@
-"""A suite's own rhythm, learned from the Dates of its Releases, and when its silence is suspicious (threat 10). Pure.
+"""A suite's own rhythm, learned from the Dates of its Releases, and when its silence is suspicious (threat 10).
 
 A source that shows an old state for ever shows nothing wrong: each Release is signed, none is older than the last.
 What gives a freeze away is time. A suite that came every hour and then says nothing for two days, while the vendor's
 other suites move on, is not at rest; and a Release whose Valid-Until comes near was meant to be replaced by now.
+
+`freeze_of` reads the marks; the rest is values in, a sentence out.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
+from tidegate.store.catalogue import Snapshot
+from tidegate.store.marks import Marks
 from tidegate.trust.verdict import printable, utc
 
 GAPS_MIN = 5
@@ -55,11 +60,19 @@ class Suite:
 def rhythm_of(dates: Iterable[int]) -> Rhythm | None:
     """The rhythm of these Dates, None while there are too few of them."""
     ordered = sorted(set(dates))
-    gaps = sorted(later - earlier for earlier, later in zip(ordered, ordered[1:], strict=False))
+    gaps = sorted(later - earlier for earlier, later in pairwise(ordered))
     if len(gaps) < GAPS_MIN:
         return None
     longest = gaps[min(len(gaps) - 1, int(len(gaps) * _QUANTILE))]
     return Rhythm(len(gaps), gaps[len(gaps) // 2], longest)
+
+
+def freeze_of(served: Snapshot, marks: Marks, now: int) -> str | None:
+    """`possible_freeze` of what is served, by what was accepted so far of its archive."""
+    newest = {suite: mark.date for archive, suite, mark in marks.all() if archive == served.archive}
+    mark = newest.pop(served.suite, served.date)
+    dates = marks.dates(served.archive, served.suite)
+    return possible_freeze(Suite(served.date, served.valid_until, dates, mark, newest), now)
 
 
 def possible_freeze(suite: Suite, now: int) -> str | None:

@@ -22,7 +22,8 @@ class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float, Meta(gt=0, description="without an acceptable Release for so long, the next ones are asked as well")
     ] = 0.7
     straggler_grace_s: Annotated[
-        float, Meta(ge=0, description="after the first acceptable Release, for a newer one of the others that were asked")
+        float,
+        Meta(ge=0, description="after the first acceptable Release, for the others that were asked"),
     ] = 0.5
     quorum: Annotated[
         int, Meta(ge=1, le=16, description="operators that must show a newer Release before it replaces what is served")

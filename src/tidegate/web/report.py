@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from tidegate.keeper.rhythm import freeze_of
 from tidegate.sources.archive import Archive
 from tidegate.store.catalogue import Catalogue, Look, Snapshot
 from tidegate.store.marks import Marks
@@ -148,6 +149,7 @@ def _suite(
         looked_at=None if look is None else look.at,
         trouble=None if look is None or look.ok else look.outcome,
         alarm=None if look is None or not look.alarm else look.alarm,
+        possible_freeze=None if snapshot is None else freeze_of(snapshot, marks, now),
     )
 
 

@@ -112,6 +112,8 @@ class Worker:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        if self.keeper is not None:
+            await self.keeper.close()
         await self.fetching.close()
         self.journal.close()
 

@@ -1,0 +1,344 @@
+"""One look at a suite: several operators are asked at once, the newest accepted Release wins and is adopted whole.
+
+It does not wait for stragglers: their answers are recorded when they come. Where the newest Release's set cannot be
+had whole, the next newest is tried, and what is served stays; the look has failed then, and soon there is another.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tidegate.archive.paths import suite_base
+from tidegate.keeper.adoption import IncompleteError, Ports, Taking, adopt
+from tidegate.keeper.observer import Observer
+from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
+from tidegate.keeper.pacing import Pace
+from tidegate.keeper.polling import Patience, poll, waves
+from tidegate.keeper.record import Record
+from tidegate.keeper.release_files import Answer, Asking, Statement, Trust, ask
+from tidegate.keeper.settings import KeeperSettings
+from tidegate.sources.archive import Archive, Source
+from tidegate.sources.failure import Excluded, FetchError
+from tidegate.sources.fetching import Unchanged
+from tidegate.sources.selection import Plan, plan
+from tidegate.trust.acceptance import Rules
+from tidegate.trust.verdict import Refused, utc
+
+WAIT_FOR_TRIAL_S = 2.0
+"""Where no source may be asked, but one may be soon: a look waits so long for it."""
+STRAGGLER_S = 20.0
+"""Later answers than that are not waited for."""
+FOLLOWING_MAX = 256
+"""Looks whose stragglers are waited for at a time."""
+PAUSE_MIN_S = 0.01
+SHOWN_INTERVALS = 2
+"""What an operator showed counts as its word for so many intervals between looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A source's answer."""
+
+    source: Source
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A Release that could be served, the statements that bring it, and the operators that show it.
+
+    Without a statement it is the one that is served.
+    """
+
+    date: int
+    payload: bytes
+    statements: tuple[Statement, ...]
+    operators: tuple[str, ...]
+
+
+LateNews = Callable[[Archive, str, Heard], None]
+
+
+class Looking:
+    """How looks are done. Belongs to one event loop."""
+
+    def __init__(
+        self, ports: Ports, trust: Trust, record: Record, settings: KeeperSettings, now: Callable[[], float]
+    ) -> None:
+        self.observer = Observer(ports.fetching.health, trust.marks, record, now)
+        self.pace = Pace(settings.background_requests_per_minute, lambda: asyncio.get_running_loop().time())
+        self.late_news: list[LateNews] = []
+        """Called with each late answer that brings something newer than what is served."""
+        self._settings = settings
+        self._ports = ports
+        self._trust = trust
+        self._record = record
+        self._now = now
+        self._following: set[asyncio.Task[None]] = set()
+
+    def reconfigure(self, settings: KeeperSettings) -> None:
+        """Go by other settings from the next look on."""
+        self._settings = settings
+        self.pace.per_minute = settings.background_requests_per_minute
+
+    async def look(self, archive: Archive, suite: str, hurried: asyncio.Event) -> Outcome:
+        """Look once. While nobody is in a hurry, requests wait for their source's turn. Raises OSError."""
+        settings, planned = self._settings, await self._soon_planned(archive, suite)
+        operators = max(settings.ask_operators, settings.quorum)
+        first = waves((one.source for one in planned.candidates), operators)[:1]
+        if first and await self.pace.turn([source.url for source in first[0]], hurried):
+            planned = self._plan(archive, suite)
+        asking = self.asking(archive, suite)
+        polled = await poll(
+            waves((one.source for one in planned.candidates), operators),
+            partial(self.ask, asking),
+            partial(self._is_enough, asking),
+            Patience(settings.ask_more_after_s, settings.straggler_grace_s),
+        )
+        if polled.stragglers:
+            self._follow(asking, polled.stragglers)
+        outcome = await self._decide(asking, polled.answers, hurried)
+        return NotAdopted((*outcome.reasons, *planned.excluded)) if isinstance(outcome, NotAdopted) else outcome
+
+    async def take_late(self, archive: Archive, suite: str, heard: Heard) -> Outcome:
+        """Take what a source showed when nobody waited for it any more. Raises OSError."""
+        asking, hurried = self.asking(archive, suite), asyncio.Event()
+        if isinstance(heard.answer, Statement) and not _still_counts(heard.answer, asking):
+            return NotAdopted((Excluded(heard.source.url, "a newer Release was accepted meanwhile"),))
+        return await self._decide(asking, (heard,), hurried)
+
+    def asking(self, archive: Archive, suite: str) -> Asking:
+        """A question about a suite, as it is served and marked now."""
+        return Asking(
+            archive,
+            suite,
+            self._trust.marks.get(archive.name, suite),
+            self._ports.catalogue.snapshot(archive.name, suite),
+            Rules(self._trust.settings.future_skew_s, archive.accept_info_change, archive.strict_for(suite)),
+            int(self._now()),
+        )
+
+    async def ask(self, asking: Asking, source: Source) -> Heard:
+        """Ask one source, and have on record what it says."""
+        known = self._ports.catalogue.validator(source.url, suite_base(asking.suite))
+        answer: Answer
+        try:
+            answer = await ask(asking, source, self._ports.fetching, self._trust.verifier, known)
+        except FetchError as error:
+            answer = error
+        self.observer.saw(asking, source, answer)
+        return Heard(source, answer)
+
+    async def settle(self, archive: Archive, suite: str, heard: Heard) -> None:
+        """After an answer that no look waits for: count it as a confirmation, or tell that it brings news."""
+        served = self._ports.catalogue.snapshot(archive.name, suite)
+        if isinstance(heard.answer, Statement) and (served is None or heard.answer.release.date > served.date):
+            for tell in self.late_news:
+                tell(archive, suite, heard)
+            return
+        newest = self.observer.of(archive, suite).newest
+        if served is None or newest is None or newest.payload != served.payload:
+            return
+        by = self._operators(archive, suite, served.payload)
+        if set(by) - set(served.confirmed_by):
+            now = int(self._now())
+            await asyncio.to_thread(self._ports.catalogue.confirm, archive.name, suite, now, by)
+
+    async def close(self) -> None:
+        """Wait for nobody any more."""
+        for task in list(self._following):
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+
+    # Who is asked
+
+    def _plan(self, archive: Archive, suite: str) -> Plan:
+        health = self._ports.fetching.health
+        return plan(archive.sources, (f"{suite_base(suite)}InRelease",), health, health.now())
+
+    async def _soon_planned(self, archive: Archive, suite: str) -> Plan:
+        """A plan with candidates; where there are none, what there is once the next trial is too far off."""
+        loop, now = asyncio.get_running_loop(), self._ports.fetching.health.now
+        end = loop.time() + WAIT_FOR_TRIAL_S
+        while True:
+            planned = self._plan(archive, suite)
+            if planned.candidates or planned.again_at is None:
+                return planned
+            pause_s = max(PAUSE_MIN_S, planned.again_at - now())
+            if loop.time() + pause_s > end:
+                return planned
+            await asyncio.sleep(pause_s)
+
+    def _is_enough(self, asking: Asking, heard: Sequence[Heard]) -> bool:
+        """The newest that was accepted is not older than what was accepted before, and enough operators show it."""
+        choices = self._choices(asking, heard)
+        if not choices or (asking.mark is not None and choices[0].date < asking.mark.date):
+            return False
+        return _is_served(asking, choices[0]) or len(choices[0].operators) >= self._needed(asking.archive)
+
+    def _follow(self, asking: Asking, stragglers: "frozenset[asyncio.Task[Heard]]") -> None:
+        if len(self._following) >= FOLLOWING_MAX:
+            for straggler in stragglers:
+                straggler.cancel()
+            return
+        task = asyncio.get_running_loop().create_task(self._hear_late(asking, set(stragglers)))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def _hear_late(self, asking: Asking, pending: "set[asyncio.Task[Heard]]") -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + STRAGGLER_S
+        try:
+            while pending and loop.time() < end:
+                timeout_s = end - loop.time()
+                done, pending = await asyncio.wait(pending, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    await self.settle(asking.archive, asking.suite, task.result())
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    # Which Release is taken
+
+    def _choices(self, asking: Asking, heard: Sequence[Heard]) -> tuple[Choice, ...]:
+        """What was acceptable, the newest first; of two with one Date, what more operators show."""
+        statements: dict[bytes, list[Statement]] = {}
+        dates: dict[bytes, int] = {}
+        for one in heard:
+            match one.answer:
+                case Statement() as statement:
+                    mark = statement.accepted.mark
+                    statements.setdefault(mark.digest, []).append(statement)
+                    dates[mark.digest] = mark.date
+                case Unchanged() if asking.served is not None:
+                    statements.setdefault(asking.served.payload, [])
+                    dates[asking.served.payload] = asking.served.date
+        found = (
+            Choice(dates[payload], payload, tuple(said), self._operators(asking.archive, asking.suite, payload))
+            for payload, said in statements.items()
+        )
+        return tuple(sorted(found, key=lambda choice: (-choice.date, -len(choice.operators))))
+
+    async def _decide(self, asking: Asking, heard: Sequence[Heard], hurried: asyncio.Event) -> Outcome:
+        choices, reasons = self._choices(asking, heard), list[Excluded]()
+        for choice in choices:
+            if _is_served(asking, choice):
+                if not reasons and (asking.mark is None or asking.mark.date <= choice.date):
+                    return await self._confirm(asking, choice)
+                break
+            held_back = self._held_back(asking, choice, choices)
+            if held_back:
+                source = choice.statements[0].source
+                excluded = Excluded(source, held_back)
+                reasons.append(self._record.passed_over("held-back", asking.archive, asking.suite, excluded))
+                continue
+            outcome = await self._take(asking, choice, hurried)
+            if isinstance(outcome, Adopted):
+                return outcome
+            reasons.append(outcome)
+        return NotAdopted((*reasons, *_passed_over(asking, heard)))
+
+    def _held_back(self, asking: Asking, choice: Choice, choices: Sequence[Choice]) -> str:
+        """Why a newer Release does not replace yet what is served; empty where it may.
+
+        Never for longer than `quorum_wait_s` in one life of this process, and never where nothing is served.
+        """
+        if asking.served is None or (asking.mark is not None and asking.mark.digest == choice.payload):
+            return ""
+        settings, needed = self._settings, self._needed(asking.archive)
+        has_rival = any(other.date == choice.date and other is not choice for other in choices)
+        if not has_rival and len(choice.operators) >= needed:
+            return ""
+        left_s = settings.quorum_wait_s - self.observer.waited_s(asking.archive, asking.suite, choice.payload)
+        if left_s <= 0:
+            return ""
+        until = utc(asking.now + int(left_s))
+        if has_rival:
+            return f"two Releases carry the Date {utc(choice.date)}: what is served stays until {until}"
+        shown = f"{len(choice.operators)} of {needed} operators show it (quorum)"
+        return f"the Release of {utc(choice.date)} waits until {until} at the latest: {shown}"
+
+    async def _take(self, asking: Asking, choice: Choice, hurried: asyncio.Event) -> Adopted | Excluded:
+        archive, suite, statement = asking.archive, asking.suite, choice.statements[0]
+        catalogue, mark = self._ports.catalogue, statement.accepted.mark
+        await asyncio.to_thread(self._trust.marks.rise, archive.name, suite, mark)
+        asked = catalogue.asked(archive.name, suite, int(asking.now - self._settings.learned_s))
+        taking = Taking(archive, suite, statement, asked, asking.now, choice.operators)
+        try:
+            snapshot = await adopt(taking, self._ports, partial(self._turn, asking, statement.source, hurried))
+        except IncompleteError as error:
+            excluded = Excluded(statement.source, f"incomplete: {error}")
+            return self._record.passed_over("incomplete", archive, suite, excluded)
+        self._record.forget(archive, suite, statement.source, "incomplete", "held-back")
+        self._record.note(
+            "adopted",
+            archive,
+            suite,
+            source=statement.source,
+            date=mark.date,
+            payload=mark.digest.hex(),
+            signers=",".join(mark.signers),
+            confirmed_by=",".join(choice.operators),
+        )
+        await self._note_validators(suite, choice)
+        return Adopted(snapshot)
+
+    async def _turn(self, asking: Asking, source: str, hurried: asyncio.Event, count: int) -> None:
+        """Before so many indices are fetched: a suite that is served can wait for its turn."""
+        if asking.served is None:
+            self.pace.charge([source], count)
+        else:
+            await self.pace.turn([source], hurried, count)
+
+    async def _confirm(self, asking: Asking, choice: Choice) -> Confirmed:
+        archive, suite = asking.archive, asking.suite
+        assert asking.served is not None
+        for statement in choice.statements[:1]:
+            if statement.accepted.mark != asking.mark:  # the same Release, signed anew
+                await asyncio.to_thread(self._trust.marks.rise, archive.name, suite, statement.accepted.mark)
+        catalogue = self._ports.catalogue
+        await asyncio.to_thread(catalogue.confirm, archive.name, suite, asking.now, choice.operators)
+        await self._note_validators(suite, choice)
+        return Confirmed(asking.served)
+
+    async def _note_validators(self, suite: str, choice: Choice) -> None:
+        for statement in choice.statements:
+            await asyncio.to_thread(
+                self._ports.catalogue.note_validator, statement.source, suite_base(suite), statement.validator
+            )
+
+    def _operators(self, archive: Archive, suite: str, payload: bytes) -> tuple[str, ...]:
+        since = self._now() - SHOWN_INTERVALS * self._settings.refresh_interval_s
+        return self.observer.of(archive, suite).operators(payload, since)
+
+    def _needed(self, archive: Archive) -> int:
+        return min(self._settings.quorum, len({source.operator for source in archive.sources}))
+
+
+def _is_served(asking: Asking, choice: Choice) -> bool:
+    return asking.served is not None and asking.served.payload == choice.payload
+
+
+def _still_counts(statement: Statement, asking: Asking) -> bool:
+    mark, shown = asking.mark, statement.accepted.mark
+    return mark is None or shown.date > mark.date or shown.digest == mark.digest
+
+
+def _passed_over(asking: Asking, heard: Sequence[Heard]) -> tuple[Excluded, ...]:
+    """Why each source's answer did not do."""
+    reasons = []
+    for one in heard:
+        match one.answer:
+            case FetchError() as error:
+                reasons.append(Excluded(one.source.url, str(error)))
+            case Refused(reason, evidence):
+                reasons.append(Excluded(one.source.url, f"{reason}: {evidence}"))
+            case Unchanged() if asking.served is not None and asking.mark is not None:
+                if asking.served.date < asking.mark.date:
+                    seen = utc(asking.mark.date)
+                    reasons.append(Excluded(one.source.url, f"still shows what is served; {seen} was seen before"))
+            case _:
+                pass
+    return tuple(reasons)
