@@ -33,7 +33,7 @@ Made by `tidegate config doc` from the structs that stand beside the code they g
 None is needed: without a file, `tidegate serve` reads this host's own apt sources and serves their archives on
 loopback. Where a value comes from, in this order:
 
-1. the command line (`--listen`, `--admin`, `--state`, `--workers`);
+1. the command line (`--listen`, `--admin`, `--state`, `--workers`, `--known-mirrors`);
 2. the environment: `TIDEGATE_` and the setting's path with two underscores for each dot,
    `TIDEGATE_GATEWAY__LISTEN=0.0.0.0:3142`. Texts are taken as they are, other values are TOML, and lists may also be
    words with commas between them. Settings within lists of tables (`archive`) stand in the file only;
@@ -74,6 +74,33 @@ rules for file names and with `$APT_CONFIG` respected. (`archive = []` in the fi
   archive's name. Any other archive is called after its host and path.
 - Keys: Signed-By (paths, a key in place, fingerprints within the trusted keyrings); without it the preset's own keys;
   without a preset `/etc/apt/trusted.gpg` and `/etc/apt/trusted.gpg.d`, as apt does.
-- `mirror+file:` lists are read. `cdrom:`, `file:`, `copy:`, `tor+http:` and the like go past the gateway: a note
-  says so. So does one about each file or entry that cannot be read, and about `trusted=yes` and switched-off
-  Valid-Until checks, which have no effect here."""
+- `mirror+file:` lists are read, priorities and folders included. `cdrom:`, `file:`, `copy:`, `tor+http:` and the like
+  go past the gateway: a note says so. So does one about each file or entry that cannot be read, and about `trusted=yes`
+  and switched-off Valid-Until checks, which have no effect here.
+
+## Whom an archive is fetched from
+
+One healthy source is enough, so name several, of several operators. In this order, each address once:
+
+1. the `[[archive.source]]` of the archive; where there are none and no list either, its `aliases`;
+2. the lines of its `mirror_list`: an address, then tags, of which `priority:N` counts (lower ones are preferred; a
+   line without one comes behind those that have one). This is the file that apt's `mirror+file:` reads:
+
+   ```text
+   http://mirror-a.example/ubuntu   priority:1
+   https://mirror-b.example/ubuntu  priority:2
+   file:///media/disc/ubuntu
+   ```
+
+3. where `known_mirrors` says so, those that ship with Tidegate for an archive of this name. They are facts from public
+   lists, with where each is from (`src/tidegate/presets`), and nobody asked these machines whether they are up. It is
+   off unless you switch it on, as whoever is asked learns what the fleet installs: for one archive there, for all of
+   them in `[fetch]` or by `tidegate serve --known-mirrors`. The archive's own word wins.
+
+`http` and `https` of one host are two sources of one operator. A source with `enabled = false` is never asked, and
+keeps the same address of a list or a preset away. Where all of an archive's sources have one operator, `tidegate
+status` says so: its failures, and its lies, hit all of them at once.
+
+A folder (`file:///PATH` or `/PATH`) is a source like any other, of the kind `media`: a mounted disc or share that holds
+`dists` and `pool`, or a part of them. What is read there is verified as if it came from the network. Links within it
+are followed, and none that leads out of it."""
