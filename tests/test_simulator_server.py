@@ -4,9 +4,10 @@ import contextlib
 import email.utils
 import os
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import pytest
 from tests.simulator import faults
 from tests.simulator.answer import Style
 from tests.simulator.archive import SimulatedArchive
+from tests.simulator.flapping import Flapping
 from tests.simulator.server import SourceServer
 from tests.simulator.tls import Authority
 
 TIMEOUT_S = 10.0
+KNOCK_S = 0.2
 BODY = bytes(range(256)) * 400  # 102,400 bytes
 MOMENT = 1_700_000_000
 
@@ -389,3 +392,68 @@ def test_a_server_with_a_certificate_speaks_https(tmp_path: Path) -> None:
         ):
             ask(connection, "/body", "Connection: close")
             assert drain(connection).body == BODY
+
+
+def test_a_blackholed_source_drops_what_knocks_and_falls_silent_where_it_stands(server: SourceServer) -> None:
+    gate = server.hold(after_bytes=500, where="body")
+    with connected(server) as connection:
+        ask(connection, "/d/body", "Connection: close")
+        server.wait_for(lambda: gate.held == 1)
+        server.blackhole()
+        gate.release()
+        with pytest.raises(TimeoutError):
+            socket.create_connection((server.host, server.port), KNOCK_S)
+        assert server.requests[0].sent_bytes == 500
+        server.heal()
+        assert drain(connection).body == BODY, "what was under way goes on"
+    assert once(server).body == BODY
+
+
+def test_a_source_may_be_blackholed_and_refuse_in_any_order(server: SourceServer) -> None:
+    server.blackhole()
+    server.refuse()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((server.host, server.port), TIMEOUT_S)
+    server.blackhole()
+    with pytest.raises(TimeoutError):
+        socket.create_connection((server.host, server.port), KNOCK_S)
+    server.accept()
+    assert once(server).status == 200
+
+
+def test_a_body_that_is_too_long_says_so_honestly(server: SourceServer) -> None:
+    with server.faulty(faults.Longer(3)):
+        answer = once(server)
+        assert answer.body == BODY + bytes(3)
+        assert answer.header("Content-Length") == str(len(BODY) + 3)
+
+
+def test_an_expired_certificate_can_be_shown_meanwhile(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "source.example")
+    (tmp_path / "body").write_bytes(BODY)
+    with SourceServer(tmp_path, tls=authority.server_context()) as server:
+        server.speak_tls(authority.expired_context())
+        with connected(server) as plain, pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+            authority.client_context().wrap_socket(plain, server_hostname="source.example")
+
+
+def test_a_handshake_may_be_slower_than_its_client_is_patient(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "source.example")
+    with SourceServer(tmp_path, tls=authority.server_context()) as server:
+        server.handshake_delay_s = 60.0
+        with connected(server) as plain:
+            plain.settimeout(KNOCK_S)
+            with pytest.raises(TimeoutError):
+                authority.client_context().wrap_socket(plain, server_hostname="source.example")
+
+
+def test_any_fault_can_come_and_go_by_turns_and_is_off_in_the_end(server: SourceServer) -> None:
+    def switch_on() -> Callable[[], None]:
+        active = server.fault(faults.Status(503))
+        return lambda: server.heal(active)
+
+    with Flapping(switch_on, on_s=0.01, off_s=0.01) as flapping:
+        statuses: set[int] = set()
+        while statuses != {200, 503} or flapping.turns < 2:
+            statuses.add(once(server).status)
+    assert once(server).status == 200

@@ -21,6 +21,7 @@ from tests.simulator.faults import (
     Fault,
     Hold,
     HtmlPage,
+    Longer,
     RawAnswer,
     Redirect,
     RedirectLoop,
@@ -39,6 +40,7 @@ Framing = Literal["length", "chunked", "close"]
 BLOCK_BYTES = 1 << 18
 SILENCE_S = 600.0
 TRICKLE_TICK_S = 0.05
+ZEROS_BYTES = 65_536
 REASONS = {
     200: "OK",
     206: "Partial Content",
@@ -65,6 +67,7 @@ class Style:
     conditional: bool = True  # off: If-Modified-Since is ignored
     framing: Framing = "length"
     keep_alive: bool = True
+    first_byte_s: float = 0.0  # before each answer: how far away it is
     headers: tuple[tuple[str, str], ...] = ()  # sent with every answer
 
 
@@ -96,6 +99,7 @@ class Stage(Protocol):
     """What an answer needs of its server."""
 
     closing: threading.Event
+    moving: threading.Event  # cleared: nothing is sent
 
     def note(self, request: Request, sent: int = 0, status: int | None = None) -> None:
         """Record progress and wake whoever waits for it."""
@@ -118,6 +122,8 @@ class Answer:
 
     def give(self) -> bool:
         """Send it; returns whether the connection may be kept."""
+        if self.style.first_byte_s and self.stage.closing.wait(self.style.first_byte_s):
+            raise GoneError
         match self.fault:
             case Silence():
                 self.stage.closing.wait(SILENCE_S)
@@ -254,6 +260,8 @@ class Answer:
                 return "length", min(length, after_bytes)
             case EndlessBody(declared):
                 return ("length" if declared else "close"), length
+            case Longer(by_bytes):
+                return "length", length + by_bytes
             case _:
                 return self.style.framing, length
 
@@ -274,9 +282,12 @@ class Answer:
                 self._copy(stream, before, chunked=chunked)
                 self.stage.wait_at(gate)
                 self._copy(stream, length - before, chunked=chunked)
-            case EndlessBody():
+            case EndlessBody(bytes_per_s=pace):
                 self._copy(stream, length, chunked=False)
-                self._zeros()
+                self._zeros(pace)
+            case Longer(by_bytes):
+                self._copy(stream, length, chunked=False)
+                self._block(bytes(by_bytes), chunked=False)
             case _:
                 self._copy(stream, length, chunked=chunked)
         if chunked:
@@ -296,12 +307,14 @@ class Answer:
             length -= count
 
     def _sendfile(self, stream: BinaryIO, length: int) -> int:
+        self.stage.moving.wait()
         count = self.connection.sendfile(stream, stream.tell(), length)  # moves the stream on
         self.stage.note(self.request, count)
         return count
 
     def _block(self, block: bytes, *, chunked: bool) -> None:
         if block:
+            self.stage.moving.wait()
             self.connection.sendall(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
             self.stage.note(self.request, len(block))
 
@@ -327,13 +340,15 @@ class Answer:
         self._block(bytes([byte ^ 0xFF]), chunked=chunked)
         self._copy(stream, length - place - 1, chunked=chunked)
 
-    def _zeros(self) -> None:
-        block = bytes(65_536)
-        while not self.stage.closing.is_set():
+    def _zeros(self, bytes_per_s: int | None) -> None:
+        block = bytes(ZEROS_BYTES)
+        pause_s = ZEROS_BYTES / bytes_per_s if bytes_per_s else 0.0
+        while not self.stage.closing.wait(pause_s):
             self._block(block, chunked=False)
         raise GoneError
 
     def _head(self, code: int, headers: list[tuple[str, str]], reason: str = "") -> None:
+        self.stage.moving.wait()
         self.connection.sendall(self._head_bytes(code, headers, reason))
         self.stage.note(self.request, 0, code)
 

@@ -55,9 +55,18 @@ class EndlessBody:
     """After the file's bytes come zeros without end, until the client goes.
 
     `declared` promises the true Content-Length all the same and sends on beyond it; else no length is given.
+    `bytes_per_s` bounds the zeros, for clients that would take them until a disk is full.
     """
 
     declared: bool = False
+    bytes_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Longer:
+    """The file with so many zeros after it, all of it honestly declared."""
+
+    by_bytes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +154,7 @@ Fault = (
     | Truncate
     | CorruptByte
     | EndlessBody
+    | Longer
     | Status
     | HtmlPage
     | Redirect

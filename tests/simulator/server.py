@@ -25,6 +25,8 @@ CLIENT_TIMEOUT_S = 60.0
 JOIN_TIMEOUT_S = 5.0
 WAIT_TIMEOUT_S = 10.0
 BACKLOG = 1024
+DEFAULT_PORTS = {"http": 80, "https": 443}
+PLUG_TIMEOUT_S = 5.0
 THREADS_SWEEP = 256  # forget ended threads once in so many connections
 
 
@@ -41,7 +43,8 @@ class SourceServer:
     """Serves a directory at `url` in threads of its own. A context manager; `close` ends it at once.
 
     `prefix` is the path it lives under (`/debian`). `root` may be a symlink that is switched meanwhile:
-    it is resolved anew for each request. With `tls` it speaks https.
+    it is resolved anew for each request. With `tls` it speaks https. `port` 0 is any; `name` stands in `url`
+    in place of the address, for clients that can resolve it.
     """
 
     def __init__(
@@ -52,23 +55,31 @@ class SourceServer:
         style: Style | None = None,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
+        name: str = "",
     ) -> None:
         self.root = root
         self.prefix = prefix.rstrip("/")
         self.style = style or Style()
         self.requests: list[Request] = []
+        self.handshake_delay_s = 0.0
+        """So long a connection waits before the server's side of its TLS handshake begins."""
         self._tls = tls
+        self.moving = threading.Event()  # cleared: whatever is under way stands still
+        self.moving.set()
+        self._plugs: list[socket.socket] = []  # what fills the queue of a listener that drops the rest
         self._faults: list[ActiveFault] = []
         self._changed = threading.Condition()
         self.closing = threading.Event()
         self._connections: dict[int, socket.socket] = {}
         self._accepted = 0
         self._threads: list[threading.Thread] = []
-        self._socket = _bound(host, 0)
+        self._socket = _bound(host, port)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         scheme = "https" if tls else "http"
-        self.url = f"{scheme}://{host}:{self.port}{self.prefix}"
+        shown = "" if self.port == DEFAULT_PORTS[scheme] else f":{self.port}"
+        self.url = f"{scheme}://{name or host}{shown}{self.prefix}"
         self._listen()
 
     def __enter__(self) -> Self:
@@ -126,16 +137,36 @@ class SourceServer:
 
     def refuse(self) -> None:
         """Refuse connections from now on, and drop those that are open. The port stays ours."""
-        if self._listening:
-            reserved = _bound(self.host, self.port)
-            self._stop_listening()
-            self._socket = reserved
+        if self._listening or self._plugs:
+            self._take_port()
+        self.moving.set()
         self.drop_connections()
 
+    def blackhole(self) -> None:
+        """Drop every SYN from now on; what is under way falls silent where it stands. The port stays ours.
+
+        A listener whose queue is full drops whatever else comes (listen(2)), so nobody needs a firewall for this.
+        """
+        self.moving.clear()
+        if self._plugs:
+            return
+        self._take_port()
+        self._socket.listen(0)  # which is room for one
+        plug = socket.create_connection((self.host, self.port), PLUG_TIMEOUT_S)
+        self._plugs.append(plug)
+
     def accept(self) -> None:
-        """Listen again after `refuse`."""
+        """Listen again after `refuse` or `blackhole`; what had fallen silent goes on."""
+        self.moving.set()
         if not self._listening:
+            if self._plugs:
+                self._take_port()
             self._listen()
+
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """Show another certificate to whoever connects from now on. For a server that was begun with TLS."""
+        assert self._tls is not None, "a server keeps its scheme"
+        self._tls = context
 
     def drop_connections(self) -> None:
         """End every open connection, whatever it is doing."""
@@ -182,7 +213,11 @@ class SourceServer:
             gates = [a.fault for a in self._faults if isinstance(a.fault, Hold)]
         for gate in gates:
             gate.release()
-        self._stop_listening()
+        self.moving.set()
+        if self._listening:
+            self._stop_listening()
+        self._unplug()
+        self._socket.close()
         self.drop_connections()
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT_S)
@@ -202,6 +237,20 @@ class SourceServer:
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept
         self._socket.close()
         self._listener.join(JOIN_TIMEOUT_S)  # from here on no connection is added
+
+    def _take_port(self) -> None:
+        """A fresh socket on our port that does not listen, in place of the one that does."""
+        reserved = _bound(self.host, self.port)
+        if self._listening:
+            self._stop_listening()
+        self._unplug()
+        self._socket.close()
+        self._socket = reserved
+
+    def _unplug(self) -> None:
+        for plug in self._plugs:
+            plug.close()
+        self._plugs.clear()
 
     def _accept_loop(self, listener: socket.socket) -> None:
         while not self.closing.is_set():
@@ -224,6 +273,7 @@ class SourceServer:
             connection.settimeout(CLIENT_TIMEOUT_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
+                self.closing.wait(self.handshake_delay_s)
                 connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
                 with self._changed:
                     self._connections[number] = connection  # known before it may block
