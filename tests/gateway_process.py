@@ -36,6 +36,7 @@ class ServedArchive:
     deb_src: bool = True
     aliases: tuple[str, ...] = ()
     options: tuple[tuple[str, bool], ...] = ()  # further keys of the table
+    private: bool = True  # the sources may be on loopback, which is where the simulator lives
 
     def toml(self) -> str:
         """As the configuration file has it."""
@@ -48,7 +49,7 @@ class ServedArchive:
         for url in self.sources:
             operator = urllib.parse.urlsplit(url).netloc
             lines += ["[[archive.source]]", f"url = {_quoted(url)}", f"operator = {_quoted(operator)}"]
-            lines += ["private = true"]  # loopback is where the simulator lives
+            lines += [f"private = {_quoted(self.private)}"]
         return "\n".join(lines) + "\n"
 
 
