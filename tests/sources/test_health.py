@@ -128,6 +128,17 @@ def test_that_it_lacks_something_shows_that_it_can_be_reached_but_not_that_it_is
     assert state(health) is State.HALF_OPEN
 
 
+def test_a_trial_is_won_by_what_turns_out_right_and_not_by_a_page_that_came_whole(health: Health, clock: Clock) -> None:
+    failed(health, A, Failure.UNREACHABLE)
+    clock.now += 1
+    health.asked(URL)
+    health.delivered(URL, size=100, seconds=0.1)
+    standing = health.of(URL)
+    assert (state(health), standing.fetched, standing.last_success_at) == (State.HALF_OPEN, 1, None)
+    health.vouched(URL)
+    assert (state(health), standing.last_success_at) == (State.CLOSED, int(clock.now))
+
+
 def test_being_overtaken_fails_a_trial_but_opens_nothing_that_is_closed(health: Health, clock: Clock) -> None:
     health.superseded(URL, "no byte within 0.5 s")
     assert state(health) is State.CLOSED

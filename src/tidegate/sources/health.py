@@ -130,10 +130,14 @@ class Health:
 
     def succeeded(self, source: str, *, size: int, seconds: float) -> None:
         """It gave `size` right bytes, in so many seconds from the first to the last."""
-        standing, now = self.of(source), self.now()
+        self.delivered(source, size=size, seconds=seconds)
+        self.vouched(source)
+
+    def delivered(self, source: str, *, size: int, seconds: float) -> None:
+        """It gave so many bytes; whether they are right is not known yet, so a trial is not won by that."""
+        standing = self.of(source)
         standing.fetched += 1
         standing.fetched_bytes += size
-        standing.last_success_at = int(now)
         standing.silent_since = 0.0
         standing.lacking -= standing.lacking * LACKING_WEIGHT
         standing.failing = blended(standing.failing, 0.0, FAILING_WEIGHT)
@@ -141,6 +145,11 @@ class Health:
             rate = size / max(seconds, RATE_SECONDS_MIN)
             standing.rate_bytes_s = blended(standing.rate_bytes_s, rate, RATE_WEIGHT)
             standing.superseded_s *= SUPERSEDED_LEFT
+
+    def vouched(self, source: str) -> None:
+        """What it delivered turned out to be right."""
+        standing, now = self.of(source), self.now()
+        standing.last_success_at = int(now)
         if standing.breaker.strikes or standing.breaker.state is not State.CLOSED:
             self._turn(source, standing, breakers.succeeded(standing.breaker, now, self.settings))
 
