@@ -19,7 +19,7 @@ from tidegate.keeper.on_demand import OnDemand
 from tidegate.keeper.outcome import NotAdopted, Outcome, SuiteKey
 from tidegate.keeper.pacing import jittered_s, retry_pause_s
 from tidegate.keeper.record import Record
-from tidegate.keeper.release_files import Answer, Trust
+from tidegate.keeper.release_files import Answer, Asking, Trust
 from tidegate.keeper.rhythm import freeze_of
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Source
@@ -150,12 +150,10 @@ class Keeper:
             async with asyncio.timeout(self._settings.adopt_timeout_s):
                 await asyncio.shield(self._freshened[key])
 
-    async def probe(self, archive: str, suite: str, source: Source) -> Answer:
-        """Ask one source what it has of a suite, and learn from it; what it has that is newer is taken soon."""
-        configured = self._archives[archive]
-        heard = await self._looking.ask(self._looking.asking(configured, suite), source)
-        await self._looking.settle(configured, suite, heard)
-        return heard.answer
+    def saw(self, asking: Asking, source: Source, answer: Answer) -> None:
+        """A source was asked by somebody else (a probe): learn from it, and take what it has that is newer."""
+        self._looking.observer.saw(asking, source, answer)
+        self._go_on(self._looking.settle(asking.archive, asking.suite, Heard(source, answer)))
 
     async def widen(self, archive: str, path: str) -> str | None:
         """A path that no listing has: take in the indices of served snapshots that may list it. None, or why not."""
@@ -254,16 +252,20 @@ class Keeper:
 
     def _take_late(self, archive: Archive, suite: str, heard: Heard) -> None:
         """A source showed something newer after the look was over: take it as soon as no look is under way."""
-        task = asyncio.get_running_loop().create_task(self._look_late(archive, suite, heard))
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        self._go_on(self._look_late(archive, suite, heard))
 
     async def _look_late(self, archive: Archive, suite: str, heard: Heard) -> None:
         key = (archive.name, suite)
         while under_way := self._looks.get(key):
             await asyncio.wait({under_way.task})
-        if archive.name in self._archives:
+        if archive.name in self._archives and self._looking.is_news(archive, suite, heard):
             self._begin(key, asyncio.Event(), partial(self._looking.take_late, archive, suite, heard))
+
+    def _go_on(self, work: Coroutine[None, None, None]) -> None:
+        """Do this beside everything else; it ends with us."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
 
     async def _look(
         self, key: SuiteKey, archive: Archive, look: Callable[[], Coroutine[None, None, Outcome]]

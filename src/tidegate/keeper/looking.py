@@ -103,10 +103,16 @@ class Looking:
 
     async def take_late(self, archive: Archive, suite: str, heard: Heard) -> Outcome:
         """Take what a source showed when nobody waited for it any more. Raises OSError."""
-        asking, hurried = self.asking(archive, suite), asyncio.Event()
-        if isinstance(heard.answer, Statement) and not _still_counts(heard.answer, asking):
-            return NotAdopted((Excluded(heard.source.url, "a newer Release was accepted meanwhile"),))
-        return await self._decide(asking, (heard,), hurried)
+        return await self._decide(self.asking(archive, suite), (heard,), asyncio.Event())
+
+    def is_news(self, archive: Archive, suite: str, heard: Heard) -> bool:
+        """Whether an answer brings something newer than what is served, and not older than what was accepted since."""
+        served, mark = self._ports.catalogue.snapshot(archive.name, suite), self._trust.marks.get(archive.name, suite)
+        if not isinstance(heard.answer, Statement):
+            return False
+        shown = heard.answer.accepted.mark
+        is_accepted = mark is None or shown.date > mark.date or shown.digest == mark.digest
+        return is_accepted and (served is None or shown.date > served.date)
 
     def asking(self, archive: Archive, suite: str) -> Asking:
         """A question about a suite, as it is served and marked now."""
@@ -133,7 +139,7 @@ class Looking:
     async def settle(self, archive: Archive, suite: str, heard: Heard) -> None:
         """After an answer that no look waits for: count it as a confirmation, or tell that it brings news."""
         served = self._ports.catalogue.snapshot(archive.name, suite)
-        if isinstance(heard.answer, Statement) and (served is None or heard.answer.release.date > served.date):
+        if self.is_news(archive, suite, heard):
             for tell in self.late_news:
                 tell(archive, suite, heard)
             return
@@ -319,11 +325,6 @@ class Looking:
 
 def _is_served(asking: Asking, choice: Choice) -> bool:
     return asking.served is not None and asking.served.payload == choice.payload
-
-
-def _still_counts(statement: Statement, asking: Asking) -> bool:
-    mark, shown = asking.mark, statement.accepted.mark
-    return mark is None or shown.date > mark.date or shown.digest == mark.digest
 
 
 def _passed_over(asking: Asking, heard: Sequence[Heard]) -> tuple[Excluded, ...]:

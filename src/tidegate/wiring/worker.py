@@ -127,10 +127,12 @@ class Worker:
         )
         keeper = Keeper(self.archives, ports, trust, self.journal, self.settings.keeper)
         keeper.watchers.append(self._looked)
+        keeper.alarmed.append(self._alarmed)
         return keeper
 
     def _prober(self, trust: Trust, keeper: Keeper) -> Prober:
         prober = Prober(self.archives, self.fetching, self.store.catalogue, trust)
+        prober.answered.append(keeper.saw)
         prober.doubtful.append(keeper.look)
         return prober
 
@@ -168,6 +170,9 @@ class Worker:
             self._tell(News("info", "source", f"{source} is well again; it had been out: {reason}"))
         else:
             self._tell(News("warning", "source", f"{source} is left alone: {reason}"))
+
+    def _alarmed(self, key: SuiteKey, kind: str, sentence: str) -> None:
+        self._tell(News("error", kind, f"{key[0]} {key[1]}: {sentence}"))
 
     def _landed(self, flight: Flight) -> None:
         for violation in flight.violations:
