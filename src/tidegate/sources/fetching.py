@@ -15,9 +15,10 @@ from tidegate.sources.attempt import refusal
 from tidegate.sources.client import Client
 from tidegate.sources.connection import Head
 from tidegate.sources.failure import Failure, FetchError
-from tidegate.sources.flight import Flight, Sending, Spool, Wanted
+from tidegate.sources.flight import Flight, Spool, Wanted
 from tidegate.sources.health import Health
 from tidegate.sources.passing import Passing
+from tidegate.sources.race import Sending
 from tidegate.sources.selection import Plan, plan
 from tidegate.sources.settings import FetchSettings
 from tidegate.store.blobs import CHUNK_BYTES, BlobStore, Draft, Verified

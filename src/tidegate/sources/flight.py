@@ -5,38 +5,30 @@
     HELD      the blob is durable as well
     FAILED    no source could give it; `failures` says why, source by source
 
-Failover happens inside. One source is asked; where it is late (`pace`), the next is asked beside it, from the byte
-that is missing; whoever brings that byte goes on, and the other is stopped and named. Where the whole turns out wrong
-though every piece came from somebody else, the draft is begun anew (`draft` is another object then) and each further
-source must give it whole, alone, so that the one that lies is found.
+Failover happens inside, in a race (`race`) over the sources that may be asked. Where the whole turns out wrong though
+its pieces came from several, the draft is begun anew (`draft` is another object then) and each further source must
+give it whole, alone, so that the one that lies is found.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import partial
 
-from tidegate.sources.attempt import Attempt, wrong
-from tidegate.sources.client import Getter
+from tidegate.sources.attempt import wrong
 from tidegate.sources.failure import Excluded, Failure, FetchError
 from tidegate.sources.hashing import Hashing
-from tidegate.sources.health import Health
-from tidegate.sources.pace import Pace
+from tidegate.sources.race import Goal, Race, Sending
 from tidegate.sources.selection import Candidate, Plan
-from tidegate.sources.settings import FetchSettings
 from tidegate.store.blobs import Draft, Verified, WrongBytesError, verify
 
 ROUNDS_MAX = 3
 PATIENCE_S = 2.0
 """A source that may be asked again within this time is waited for when no other is left."""
 AGAIN_S = 0.01
-ATTEMPTS_MAX = 4
 WAKE_BYTES = 1 << 20
 WAKE_S = 0.01
 """Followers hear of progress when so much more is there, or after so long."""
-RESUMED_BYTES = 65_536
-"""A late source that has brought so much since a rival was asked does not need that one."""
 
 
 class Stage(Enum):
@@ -68,15 +60,6 @@ class Spool:
     keep: Callable[[Verified], "Awaitable[None]"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """How sources are asked: by whom, within which limits, and where it is remembered how they did."""
-
-    getter: Getter
-    limits: FetchSettings
-    health: Health
-
-
 @dataclass(slots=True, eq=False)
 class Flight:
     """See the module. Runs as one task; `watch` is for whoever follows it on the same loop."""
@@ -96,15 +79,11 @@ class Flight:
     """Done as soon as it is verified or has failed; being held comes later."""
     task: "asyncio.Task[None] | None" = None
     _begun: bool = False
-    _whole_only: bool = False
-    _asked: int = 0
-    _attempts: list[Attempt] = field(default_factory=list)
+    _alone: bool = False
     _contributors: dict[str, Candidate] = field(default_factory=dict)
     _absent: set[tuple[str, str]] = field(default_factory=set)
     _hashing: Hashing = field(init=False, repr=False)
-    _pace: Pace = field(init=False, repr=False)
     _passing: bool = False
-    _news: "asyncio.Future[None] | None" = None
     _verified: Verified | None = None
     _watchers: list[Callable[[], None]] = field(default_factory=list)
     _told_size: int = 0
@@ -160,8 +139,6 @@ class Flight:
             # A defect of ours must not strand those who wait; it ends their wait, and the loop tells of it.
             self._fail("tidegate", f"{type(error).__name__}: {error}")
             raise
-        finally:
-            self._stop()
 
     def abandon(self) -> None:
         """Nothing more will come. What is verified already is on its way to the disk, and is kept."""
@@ -172,11 +149,14 @@ class Flight:
 
     async def _fetch(self) -> bool:
         """Race after race, as long as a source that failed in passing may do better in a moment."""
+        goal = Goal(self.wanted.size, lambda: self.draft.size, self._take, self._begin_anew, self._failed)
         for _ in range(ROUNDS_MAX):
             candidates = await self._candidates()
             self._passing = False
-            if await self._race(candidates):
-                return True
+            race = Race(candidates, goal, self.sending, self._alone, self._absent)
+            while await race.run():
+                if await self._verify(race):
+                    return True
             if not self._passing:
                 return False
         return False
@@ -196,181 +176,37 @@ class Flight:
                 return []
             await asyncio.sleep(max(AGAIN_S, planned.again_at - now()))
 
-    # One race
-
-    async def _race(self, queue: list[Candidate]) -> bool:
-        """Ask one source, and others beside it while it is late. True when the whole is there and right."""
-        self._pace = Pace(self.sending.limits)
-        try:
-            while queue or self._attempts:
-                if not self._attempts:
-                    await self._ask(queue.pop(0))
-                late = await self._wait()
-                for attempt in [each for each in self._attempts if each.task is not None and each.task.done()]:
-                    self._attempts.remove(attempt)
-                    self._ended(attempt, queue)
-                if self.draft.size == self.wanted.size and not (self._attempts and late is None):
-                    if await self._verify(queue):
-                        return True
-                elif late is not None:
-                    await self._help(late, queue)
-        finally:
-            self._stop()
-        return False
-
-    async def _ask(self, candidate: Candidate) -> None:
-        if self._whole_only and self.draft.size:
-            await self._begin_anew()
-        now = asyncio.get_running_loop().time()
-        self._asked += 1
-        offset = self.draft.size
-        attempt = Attempt(
-            number=self._asked,
-            candidate=candidate,
-            offset=offset,
-            size=self.wanted.size,
-            asked_at=now,
-            take=self._take,
-            answered=self._answered,
-            now=self.sending.health.now,
-            position=offset,
-        )
-        self._attempts.append(attempt)
-        self._pace.asked(now, candidate.hedge_after_s)
-        attempt.task = asyncio.get_running_loop().create_task(self._attempt(attempt))
-        attempt.task.add_done_callback(self._tell)
-
-    async def _attempt(self, attempt: Attempt) -> FetchError | None:
-        source = attempt.candidate.source
-        try:
-            target = source.target(attempt.candidate.path)
-            begun = partial(self._turn_came, attempt)
-            await self.sending.getter.get(source.endpoint, target, attempt.headers, attempt, begun)
-            attempt.finished()
-        except FetchError as error:
-            return error
-        except OSError as error:
-            return FetchError(Failure.DISK, str(error))
-        return None
-
-    async def _wait(self) -> str | None:
-        """Until an attempt ends, or it is time to look after them. Why they are late, if they are."""
-        loop = asyncio.get_running_loop()
-        if any(each.task is not None and each.task.done() for each in self._attempts):
-            return None
-        self._news = loop.create_future()
-        timer = loop.call_later(self._pace.look_in_s(loop.time()), self._tell)
-        try:
-            await self._news
-        finally:
-            timer.cancel()
-            self._news = None
-        return self._pace.late(loop.time())
-
-    def _tell(self, _: object = None) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
-
-    async def _help(self, late: str, queue: list[Candidate]) -> None:
-        """Ask another source beside those that are late; where each must give the whole alone, instead of it."""
-        asked = {each.url for each in self._attempts}
-        other = next((each for each in queue if each.source.url not in asked), None)
-        if other is None or len(self._attempts) >= ATTEMPTS_MAX:
-            return
-        if self._whole_only:
-            for attempt in self._attempts:
-                self._overtaken(attempt, FetchError(Failure.SLOW, late))
-            self._attempts.clear()
-        queue.remove(other)
-        await self._ask(other)
-
-    def _ended(self, attempt: Attempt, queue: list[Candidate]) -> None:
-        """An attempt came to its end, good or bad."""
-        assert attempt.task is not None
-        error = attempt.task.result()
-        self._pace.stopped()
-        if error is None:
-            self.source = self.source or attempt.url
-            now = asyncio.get_running_loop().time()
-            seconds = now - (attempt.answered_at or now)
-            if attempt.given:
-                self.sending.health.succeeded(attempt.url, size=attempt.given, seconds=seconds)
-            return
-        self._failed(attempt.candidate, error)
-        if error.is_absence:
-            self._absent.add((attempt.url, attempt.candidate.path))
-        else:
-            queue[:] = [each for each in queue if each.source.url != attempt.url]
-
-    async def _verify(self, queue: list[Candidate]) -> bool:
-        self._stop()
+    async def _verify(self, race: Race) -> bool:
         digest = await self._hashing.digest()
         try:
             self._verified = verify(self.draft, digest=self.wanted.digest, size=self.wanted.size, computed=digest)
         except WrongBytesError as error:
-            await self._wrong(error, queue)
+            await self._wrong(error, race)
             return False
         self.stage = Stage.VERIFIED
         self._settle()
         self._wake()
         return True
 
-    async def _wrong(self, error: WrongBytesError, queue: list[Candidate]) -> None:
+    async def _wrong(self, error: WrongBytesError, race: Race) -> None:
         """The whole is not what was listed. One source's lie is named; of several, each gives it whole from now on."""
         contributors = list(self._contributors.values())
         await self._begin_anew()
         if len(contributors) == 1:
             liar = contributors[0]
             self._failed(liar, FetchError(wrong(liar), str(error)))
-            queue[:] = [each for each in queue if each.source.url != liar.source.url]
+            race.leave_out(liar.source.url)
             return
-        self._whole_only = True
-        urls = {each.source.url for each in queue}
-        queue[:0] = [each for each in contributors if each.source.url not in urls]
+        self._alone = race.alone = True
+        urls = {each.source.url for each in race.queue}
+        race.queue[:0] = [each for each in contributors if each.source.url not in urls]
         names = " and ".join(each.source.url for each in contributors)
         self.failures.append(Excluded(names, f"their pieces do not fit together: {error}"))
 
-    # What attempts tell
+    # What the race tells
 
-    def _turn_came(self, attempt: Attempt) -> None:
-        if not attempt.begun:
-            attempt.begun, attempt.asked_at = True, asyncio.get_running_loop().time()
-            self.sending.health.asked(attempt.url)
-
-    def _answered(self, attempt: Attempt) -> None:
-        attempt.answered_at = asyncio.get_running_loop().time()
-        self.sending.health.answered(attempt.url, attempt.answered_at - attempt.asked_at)
-
-    def _take(self, attempt: Attempt, data: memoryview) -> None:
-        """Bytes came that end at the attempt's position; what is new of them goes to the draft."""
-        new = attempt.position - self.draft.size
-        if new <= 0:
-            return
-        if new < len(data):
-            data = data[len(data) - new :]
-        self._write(data)
-        now = asyncio.get_running_loop().time()
-        attempt.given += len(data)
-        attempt.fresh_at = now
-        self._pace.progressed(now, len(data))
-        self._contributors[attempt.url] = attempt.candidate
-        self.source = attempt.url
-        self.fetched_bytes += len(data)
-        if len(self._attempts) > 1:
-            self._compare(attempt, now)
-        if self._watchers:
-            self._wake_soon()
-
-    def _wake_soon(self) -> None:
-        """Not for each piece: a hundred followers that each send on a few kilobytes keep the loop from fetching."""
-        fresh = self.draft.size - self._told_size
-        if fresh >= WAKE_BYTES or not self._told_size:
-            self._wake()
-        elif self._waking is None:
-            self._waking = asyncio.get_running_loop().call_later(WAKE_S, self._wake)
-
-    def _write(self, data: memoryview) -> None:
-        """To the draft. A disk that is full sends the flight on in memory."""
+    def _take(self, data: memoryview, candidate: Candidate) -> None:
+        """The next bytes. A disk that is full sends the flight on in memory."""
         before = self.draft.size
         try:
             self.draft.write(data)
@@ -382,21 +218,19 @@ class Flight:
             self.draft, self._hashing = rescued, Hashing(rescued, self.wanted.size)
         else:
             self._hashing.saw(data)
+        self.source = candidate.source.url
+        self._contributors[self.source] = candidate
+        self.fetched_bytes += len(data)
+        if self._watchers:
+            self._wake_soon()
 
-    def _compare(self, ahead: Attempt, now: float) -> None:
-        """One of several brought new bytes: those asked before it have lost; those asked after it may be needless."""
-        for other in [each for each in self._attempts if each is not ahead]:
-            if other.number < ahead.number:
-                self._overtaken(other, other.overtaken(ahead.url, now))
-                self._attempts.remove(other)
-            elif not other.given and self._pace.window_bytes >= RESUMED_BYTES:
-                other.stop()
-                self._attempts.remove(other)
-
-    def _overtaken(self, attempt: Attempt, error: FetchError | None) -> None:
-        attempt.stop()
-        if error is not None:
-            self._failed(attempt.candidate, error)
+    def _wake_soon(self) -> None:
+        """Not for each piece: a hundred followers that each send on a few kilobytes keep the loop from fetching."""
+        fresh = self.draft.size - self._told_size
+        if fresh >= WAKE_BYTES or not self._told_size:
+            self._wake()
+        elif self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(WAKE_S, self._wake)
 
     def _failed(self, candidate: Candidate, error: FetchError) -> None:
         excluded = Excluded(candidate.source.url, str(error))
@@ -434,11 +268,6 @@ class Flight:
         await self._hashing.settle()
         self.spool.discard(self.draft)
         self._begin()
-
-    def _stop(self) -> None:
-        for attempt in self._attempts:
-            attempt.stop()
-        self._attempts.clear()
 
     def _fail(self, source: str = "", reason: str = "") -> None:
         if source:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tidegate.sources.attempt import refusal
 from tidegate.sources.connection import Head
 from tidegate.sources.failure import Excluded, Failure, FetchError
-from tidegate.sources.flight import Sending
+from tidegate.sources.race import Sending
 from tidegate.sources.selection import Candidate, Plan
 from tidegate.store.blobs import Draft
 
