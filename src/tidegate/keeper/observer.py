@@ -48,6 +48,8 @@ class Observer:
     def saw(self, asking: Asking, source: Source, answer: Answer) -> None:
         """A source answered, or failed to: take it in, and tell what follows from it."""
         archive, suite = asking.archive, asking.suite
+        if _is_honest(answer):
+            self._health.vouched(source.url)
         match answer:
             case FetchError():
                 self._record.passed_over("source-failed", archive, suite, Excluded(source.url, str(answer)))
@@ -162,6 +164,17 @@ class Observer:
             other_payload=second.payload.hex(),
             other_source=second.source,
         )
+
+
+def _is_honest(answer: Answer) -> bool:
+    """Something that a trusted key signed, be it old; or what is refused for reasons that no source can help."""
+    match answer:
+        case FetchError():
+            return False
+        case Refused(reason) if not isinstance(answer, Dated):
+            return reason in NOBODYS_FAULT
+        case _:
+            return True
 
 
 def _short(digest: bytes) -> str:

@@ -128,8 +128,8 @@ class Prober:
         self.answered: list[Callable[[Asking, Source, Answer], None]] = []
         """Told of each answer."""
         self.doubtful: list[Callable[[str, str], object]] = []
-        """Told of archive and suite where a source has something newer than what is served, and where it has nothing
-        that a trusted key signed: others should now be asked for the same."""
+        """Told of archive and suite where a source has nothing that a trusted key signed: it or the vendor is to blame,
+        and others, asked for the same now, show which."""
 
     def reconfigure(self, archives: Mapping[str, Archive]) -> None:
         """Probe these archives' sources from now on."""
@@ -265,7 +265,7 @@ class Prober:
             note = partial(self._catalogue.note_validator, probe.source.url, suite_base(asking.suite))
             with contextlib.suppress(OSError):  # asked in full again next time
                 await asyncio.to_thread(note, answer.validator)
-        if probe.shown is Shown.NEWER or (probe.shown is Shown.REFUSED and not isinstance(answer, Dated)):
+        if probe.shown is Shown.REFUSED and not isinstance(answer, Dated):
             for look in self.doubtful:
                 look(probe.archive, asking.suite)
 
