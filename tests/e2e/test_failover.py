@@ -31,7 +31,7 @@ from tests.realapt import PrivateApt
 from tests.simulator.keys import Keys
 
 AT_ONCE_S = 10.0
-"""Far less than the 30 s after which apt itself would leave a silent source. How long it takes, the laboratory tells."""
+"""Far less than the 30 s after which apt itself leaves a silent source. The seconds are for the laboratory to tell."""
 PLAN = Plan(suites=("stable",), sets=("first",), parts_bytes=(20_000, 300_000))
 FAULTS = (REFUSED, BLACKHOLED, SILENT, RESET_IN_BODY, TRICKLE, CORRUPT, UNAVAILABLE, HTML, TORN, UNSIGNED)
 
