@@ -21,6 +21,7 @@ from tidegate.sources.fetching import Document, Unchanged
 from tidegate.sources.flight import Stage
 from tidegate.sources.hashing import HASH_IN_THREAD_FROM_BYTES
 from tidegate.sources.passing import Passing
+from tidegate.store import committer
 from tidegate.store.blobs import Draft
 from tidegate.store.file_blobs import FileBlobs
 from tidegate.store.settings import StoreSettings
@@ -316,3 +317,11 @@ async def test_a_thousand_wanted_objects_come_over_few_connections(
         assert here.leftovers == []
     assert server.accepted_connections <= 8
     assert len(server.asked()) == 1000
+
+
+async def test_what_comes_alone_is_held_at_once(
+    data: bytes, server: SourceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "LINGER_S", 3600.0)
+    async with place(tmp_path) as here, asyncio.timeout(10):
+        assert (await here.hold(data, server)).stage is Stage.HELD

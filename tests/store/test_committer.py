@@ -145,3 +145,18 @@ def test_nothing_of_a_group_is_kept_in_hand_once_it_is_committed(blobs: Gated) -
         keeping.close()
 
     uvloop.run(story())
+
+
+def test_nobody_is_waited_for_once_it_is_known_that_nobody_comes(blobs: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer, "LINGER_S", 3600.0)
+    blobs.may.set()
+
+    async def story() -> None:
+        keeping = Committer(blobs)
+        held = [keeping.keep(verified(blobs, data)) for data in (b"one", b"two")]
+        keeping.hurry()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*held)
+        keeping.close()
+
+    uvloop.run(story())

@@ -88,6 +88,7 @@ class Fetching:
         self._room_known_until = 0.0
         self._room_bytes = 0
         self.started = 0
+        self._unsettled = 0
         self.landed: list[Callable[[Flight], None]] = []
         """Called with each flight that ended."""
 
@@ -140,6 +141,8 @@ class Fetching:
         spool = Spool(self._begin, self._rescue, self._blobs.discard, self._committer.keep)
         flight = self._flights[wanted.digest] = Flight(wanted, planned, self._sending, spool)
         self.started += 1
+        self._unsettled += 1
+        flight.settled.add_done_callback(self._settled)
         task = flight.task = asyncio.get_running_loop().create_task(flight.run())
         self._tasks.add(task)
         task.add_done_callback(partial(self._land, flight))
@@ -151,6 +154,11 @@ class Fetching:
         assert flight.task is not None
         await asyncio.wait({flight.task})
         return flight
+
+    def _settled(self, _: object) -> None:
+        self._unsettled -= 1
+        if not self._unsettled:
+            self._committer.hurry()
 
     def _land(self, flight: Flight, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -174,7 +182,10 @@ class Fetching:
 
     def keep(self, verified: Verified) -> "asyncio.Future[None]":
         """Make verified bytes durable."""
-        return self._committer.keep(verified)
+        held = self._committer.keep(verified)
+        if not self._unsettled:
+            self._committer.hurry()
+        return held
 
     async def close(self) -> None:
         """Cancel what is under way, finish what is verified."""

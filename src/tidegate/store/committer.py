@@ -7,14 +7,14 @@ the directory are on the disk. Only what is held is promised to be there after a
 import asyncio
 import queue
 import threading
-import time
 from dataclasses import dataclass
 
 from tidegate.store.blobs import BlobStore, Verified
 
 BATCH_MAX = 256
 LINGER_S = 0.25
-"""Behind a first draft, others are waited for so long: most of a commit's cost is shared by all in it."""
+"""Behind a first draft, others are waited for so long, unless somebody knows that none will come: most of a commit's
+cost is shared by all in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Committer:
         self._blobs = blobs
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -39,9 +40,14 @@ class Committer:
         self._jobs.put(_Job(verified, held))
         return held
 
+    def hurry(self) -> None:
+        """No more drafts are on their way: do not wait for any."""
+        self._hurry.set()
+
     def close(self) -> None:
         """Finish what was begun, then end the thread."""
         self._jobs.put(None)
+        self._hurry.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -52,7 +58,8 @@ class Committer:
         """One group, and whether there may be another. Of its own, so that nothing of a group outlives it here."""
         batch = [self._jobs.get()]
         if batch[0] is not None:
-            time.sleep(LINGER_S)
+            self._hurry.wait(LINGER_S)
+            self._hurry.clear()
         while len(batch) < BATCH_MAX and not self._jobs.empty():
             batch.append(self._jobs.get())
         self._commit([job for job in batch if job is not None])
