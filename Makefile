@@ -6,6 +6,7 @@
 #   make lint    ruff, mypy, the layers
 #   make check   lint and test: what CI runs
 #   make bench   against nginx, apt-cacher-ng and squid             (ARGS="--only hits --rounds 7")
+#   make faults  every fault of a source, and what each client makes of it  (ARGS="--quick --fault reset")
 #   make man     dist/tidegate.1
 #   make lock    requirements/*.txt anew from pyproject.toml        (ARGS="--upgrade")
 #   make clean   all of the above gone, the store untouched
@@ -18,7 +19,7 @@ VENV := .venv
 PYTEST := $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist worksteal
 ARGS ?=
 
-.PHONY: setup serve test lint check bench man lock clean
+.PHONY: setup serve test lint check bench faults man lock clean
 .NOTPARALLEL:
 
 setup:
@@ -44,6 +45,9 @@ check: lint test
 
 bench: setup-dev
 	$(VENV)/bin/python -m bench $(ARGS)
+
+faults: setup-dev
+	$(VENV)/bin/python -m tests.lab $(ARGS)
 
 man: setup
 	@mkdir -p dist
