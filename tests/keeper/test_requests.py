@@ -2,39 +2,34 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.keeper.house import DEBIAN, House, archive_of, assert_coherent, house, settings, until
+from tests.keeper.house import (
+    DEBIAN,
+    INRELEASE,
+    ServerFactory,
+    archive_of,
+    assert_coherent,
+    house,
+    run_until,
+    settings,
+    until,
+)
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.faults import Status
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tests.store.drafts import read
 from tidegate.keeper import keeper
+from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted
+from tidegate.store import sqlite_catalogue
 
-INRELEASE = "dists/stable/InRelease"
 PACKAGES = "main/binary-amd64/Packages.xz"
 PATCHES = "main/binary-amd64/Packages.diff/Index"
-ServerFactory = Callable[..., SourceServer]
-
-
-@pytest.fixture
-def serve(archive: SimulatedArchive) -> Iterator[ServerFactory]:
-    """Make further servers of the archive."""
-    made: list[SourceServer] = []
-
-    def make(root: Path | None = None, **options: Any) -> SourceServer:
-        made.append(SourceServer(root or archive.public, prefix="/debian", **options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
 
 
 # Unknown suites
@@ -294,6 +289,24 @@ async def test_the_patches_of_an_index_become_known_by_their_own_index(
         assert_coherent(here, keys)
 
 
+async def test_patches_are_known_at_once_whatever_was_asked_a_moment_before(
+    archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a client is told that they do not exist, and apt fetches the whole index instead."""
+    monkeypatch.setattr(sqlite_catalogue, "LOOK_AGAIN_S", 3600.0)
+    archive.suite("stable", pdiff=True)
+    archive.publish()
+    archive.update_package("hello", "1.1")
+    archive.publish()
+    patch = next(path for path in archive.paths() if "binary-amd64/Packages.diff/2" in path)
+    take = ingest_in_process
+    async with house(tmp_path, archive_of(keys, source_server), ingest=lambda at, _: take(at.catalogue)) as here:
+        await here.adopt()
+        assert not here.knows(patch)
+        assert await here.keeper.list_one(DEBIAN, "stable", PATCHES) is None
+        assert here.knows(patch)
+
+
 # Older generations
 
 
@@ -321,17 +334,6 @@ async def test_an_older_generation_stays_reachable_by_digest_for_the_grace_and_g
 
 
 # The schedule
-
-
-async def run_until(here: House, condition: Callable[[], bool]) -> None:
-    """Run the keeper's schedule until then."""
-    running = asyncio.create_task(here.keeper.run())
-    try:
-        await until(lambda: condition() or running.done())
-        assert not running.done(), running.exception()
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_every_configured_suite_is_looked_at_at_once_and_every_adopted_one_too(

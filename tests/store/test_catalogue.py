@@ -23,6 +23,7 @@ from tests.store.catalogue_contract import (
     snapshot,
 )
 from tests.store.drafts import sha256
+from tidegate.store import sqlite_catalogue
 from tidegate.store.catalogue import Catalogue, Listed, Look, Snapshot
 from tidegate.store.memory_catalogue import MemoryCatalogue
 from tidegate.store.sqlite_catalogue import LOOK_AGAIN_S, SqliteCatalogue
@@ -198,6 +199,21 @@ def test_a_reader_keeps_its_answer_whole_while_another_adopts(tmp_path: Path) ->
         wait_for_another_generation(mine, generation)
         assert mine.served() == (new,)
         assert mine.members(old) == (PACKAGES,)
+
+
+def test_what_another_has_written_shows_at_once_to_who_looks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_catalogue, "LOOK_AGAIN_S", 3600.0)
+    with (
+        closing(SqliteCatalogue(tmp_path / "catalogue.db")) as mine,
+        closing(SqliteCatalogue(tmp_path / "catalogue.db")) as others,
+    ):
+        mine.adopt(adoption(snapshot(), [PACKAGES]))
+        assert mine.artifact("debian", HELLO.path) is None
+        others.add_listing(PACKAGES.digest, [HELLO])
+        mine.look_again()
+        assert mine.artifact("debian", HELLO.path) == HELLO
 
 
 def test_a_full_disk_is_told_as_an_oserror_and_changes_nothing(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ async def list_indices(base: str, release: Release, entries: Sequence[IndexEntry
     finally:
         for job in jobs:
             os.close(job.fd)
+        ports.catalogue.look_again()  # a child wrote it: who waits for what is listed there is answered next
 
 
 async def keep_file(path: str, data: bytes, ports: Ports) -> Listed:

@@ -80,7 +80,14 @@ class Catalogue(Protocol):
     """
 
     def generation(self) -> int:
-        """A number that changes whenever an answer of this catalogue may have changed, in any process."""
+        """A number that changes whenever an answer of this catalogue may have changed, in any process.
+
+        Another process's change may show a moment late, unless `look_again` is called.
+        """
+        ...
+
+    def look_again(self) -> None:
+        """Whatever another process has written by now shows from here on."""
         ...
 
     def adopt(self, adoption: Adoption) -> Snapshot:

@@ -22,6 +22,9 @@ class MemoryCatalogue:
     def generation(self) -> int:
         return self._generation
 
+    def look_again(self) -> None:
+        """No other process writes here."""
+
     def adopt(self, adoption: Adoption) -> Snapshot:
         members = {member.path: member for member in adoption.members}
         before = self.snapshot(adoption.snapshot.archive, adoption.snapshot.suite)

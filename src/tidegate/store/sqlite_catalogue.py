@@ -102,6 +102,9 @@ class SqliteCatalogue:
             self._generation = self._read.execute("PRAGMA data_version").fetchone()[0]
         return self._generation
 
+    def look_again(self) -> None:
+        self._look_again_at = 0.0
+
     def adopt(self, adoption: Adoption) -> Snapshot:
         new = adoption.snapshot
         with self._transaction() as write:
