@@ -42,6 +42,8 @@ from tidegate.trust.settings import TrustSettings
 from tidegate.trust.verifier import verifier_for
 
 DEBIAN = "debian"
+INRELEASE = "dists/stable/InRelease"
+ServerFactory = Callable[..., SourceServer]
 WAIT_S = 10.0
 SETTINGS = KeeperSettings(refresh_interval_s=3600.0, adopt_timeout_s=20.0)
 
@@ -192,6 +194,17 @@ async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         await asyncio.sleep(0.005)
+
+
+async def run_until(here: House, condition: Callable[[], bool]) -> None:
+    """Run the keeper's schedule until then."""
+    running = asyncio.create_task(here.keeper.run())
+    try:
+        await until(lambda: condition() or running.done())
+        assert not running.done(), running.exception()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def assert_coherent(here: House, keys: Keys, suites: Sequence[str] = ("stable",)) -> int:

@@ -2,13 +2,11 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.keeper.house import DEBIAN, archive_of, assert_coherent, house
+from tests.keeper.house import DEBIAN, INRELEASE, ServerFactory, archive_of, assert_coherent, house
 from tests.simulator import attacks
 from tests.simulator.answer import Style
 from tests.simulator.archive import SimulatedArchive
@@ -22,22 +20,6 @@ from tidegate.keeper.outcome import Adopted, Confirmed
 from tidegate.trust.verdict import Reason
 
 PACKAGES = "dists/stable/main/binary-amd64/Packages.xz"
-INRELEASE = "dists/stable/InRelease"
-ServerFactory = Callable[..., SourceServer]
-
-
-@pytest.fixture
-def serve(archive: SimulatedArchive) -> Iterator[ServerFactory]:
-    """Make further servers of the archive, or of one generation of it."""
-    made: list[SourceServer] = []
-
-    def make(root: Path | None = None, **options: Any) -> SourceServer:
-        made.append(SourceServer(root or archive.public, prefix="/debian", **options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
 
 
 # Adoption
