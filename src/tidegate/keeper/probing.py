@@ -137,13 +137,19 @@ class Prober:
 
     async def run(self) -> None:
         """Probe what is due, for ever."""
+        loop = asyncio.get_running_loop()
         try:
             while True:
-                self._begin_due()
+                try:
+                    self._begin_due()
+                except Exception as error:  # whatever is wrong with the catalogue now may not be in a moment
+                    loop.call_exception_handler({"message": "no probe could begin", "exception": error})
                 await asyncio.sleep(TICK_S)
         finally:
-            for task in self._under_way.values():
+            under_way = list(self._under_way.values())
+            for task in under_way:
                 task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     def probe_now(self, names: Iterable[str]) -> "list[asyncio.Future[Probe]]":
         """Probe every source of these archives, whatever is known of it; one under way is shared."""
@@ -160,9 +166,8 @@ class Prober:
         now, health = self._now(), self._fetching.health
         known = {source.url: (archive, source) for archive in self._archives.values() for source in archive.sources}
         self._probed = {url: self._probed.get(url) or first(now, self._chance()) for url in known}
-        waiting = due(
-            known.keys() - self._under_way.keys(), health, self._probed, now, health.settings.probe_interval_s
-        )
+        idle = known.keys() - self._under_way.keys()
+        waiting = due(idle, health, self._probed, now, health.settings.probe_interval_s)
         suites = self._suites() if waiting else {}
         for one in waiting:
             archive, source = known[one.source]

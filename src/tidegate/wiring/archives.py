@@ -75,21 +75,22 @@ def preset_name(url: str) -> str | None:
 
 def single_operator_notes(archives: Iterable[Archive]) -> tuple[str, ...]:
     """A sentence for each archive whose sources are all one operator's, with the line that changes it."""
-    return tuple(
-        _hangs_on(archive, *operators)
-        for archive in archives
-        if len(operators := {source.operator for source in archive.sources}) == 1
-    )
+    hanging = ((archive.name, single_operator(archive)) for archive in archives)
+    return tuple(f"{name}: {found[0]}: {found[1]}" for name, found in hanging if found is not None)
 
 
-def _hangs_on(archive: Archive, operator: str) -> str:
+def single_operator(archive: Archive) -> tuple[str, str] | None:
+    """Where all of its sources are one operator's: what that means, and what changes it."""
+    operators = {source.operator for source in archive.sources}
+    if len(operators) != 1:
+        return None
     preset = presets.named(archive.name)
-    others = {source.operator for source in preset.known_sources} - {operator} if preset is not None else set()
+    others = {source.operator for source in preset.known_sources} - operators if preset is not None else set()
     if others:
         remedy = f"`known_mirrors = true` in [fetch] asks {len(others)} others as well (they learn what is installed)"
     else:
         remedy = "name a source of somebody else ([[archive.source]], or a mirror_list)"
-    return f"{archive.name}: all sources are {operator}'s; when that fails, nothing new comes: {remedy}"
+    return f"all sources are {operators.pop()}'s; when that fails, nothing new comes", remedy
 
 
 def _reach(source: SourceSettings) -> Reach:

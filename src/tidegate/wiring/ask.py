@@ -1,5 +1,6 @@
 """Commands ask a running gateway through its control socket, or read its state when none runs."""
 
+import errno
 import http.client
 import json
 import os
@@ -112,13 +113,19 @@ def refresh(
 def probe(
     gathered: Gathered, environment: Mapping[str, str], archive: str | None, told: Told
 ) -> tuple[ProbeReport, ...]:
-    """Have the running gateway probe its sources, or those of one archive; tell each as it ends. Raises as `ask`."""
+    """Have the running gateway probe its sources, or those of one archive; tell each as it ends.
+
+    Raises as `ask`, and ConnectionResetError where the gateway ends in the middle.
+    """
     layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
     target = "/probe" if archive is None else "/probe?" + urlencode({"archive": archive})
-    probes = []
-    for text in ask_lines(layout, "POST", target, timeout_s=PROBE_TIMEOUT_S):
-        line = msgspec.json.decode(text, type=ProbeRound | ProbeReport)
-        told(line)
-        if isinstance(line, ProbeReport):
-            probes.append(line)
-    return tuple(probes)
+    lines: list[ProbeRound | ProbeReport] = []
+    try:
+        for text in ask_lines(layout, "POST", target, timeout_s=PROBE_TIMEOUT_S):
+            lines.append(msgspec.json.decode(text, type=ProbeRound | ProbeReport))
+            told(lines[-1])
+    except NotRunningError as error:
+        if lines:
+            raise ConnectionResetError(errno.ECONNRESET, str(error)) from None
+        raise
+    return tuple(line for line in lines if isinstance(line, ProbeReport))

@@ -139,7 +139,7 @@ def _greet(tell: Tell, view: RunningView, worker: Worker) -> None:
         suites = " ".join(archive.suites) or "(suites on request)"
         what = f"{suites} / {' '.join(archive.components) or 'all components'} / {' '.join(archive.architectures)}"
         tell(News("info", "archive", f"{archive.name}: {what}; {len(archive.sources)} source(s)"))
-    for text in view.notes:
+    for text in view.status().notes:
         tell(News("warning", "note", text))
     line = f'Acquire::http::Proxy "http://{listen}";'
     tell(News("info", "client", f"point an apt at it:  echo '{line}' > /etc/apt/apt.conf.d/30tidegate"))
