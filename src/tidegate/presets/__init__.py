@@ -34,10 +34,9 @@ class UrlPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return path == wanted_path and fnmatchcase(host, wanted_host)
 
     @property
-    def strictness(self) -> tuple[bool, int]:
-        """Of two patterns that match, the greater is the more particular one: a name beats a wildcard."""
-        host = self.pattern.partition("/")[0]
-        return "*" not in host, len(host)
+    def strictness(self) -> int:
+        """Of two patterns that match, the greater is the more particular one."""
+        return len(self.pattern.partition("/")[0])
 
 
 class KnownSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"listed_in": "from"}):
@@ -151,14 +150,11 @@ def _place(url: str) -> Place | None:
 
 
 def _best(place: Place) -> tuple[Preset, str | None] | None:
-    """The archive at a place and its operator: a place that is listed, else the most particular pattern."""
-    if listed := _listed().get(place):
-        return listed
+    """The archive at a place and its operator: by its own name, else by the most particular pattern."""
+    if named_so := _exact().get(place):
+        return named_so
     matching = [
-        (pattern.strictness, preset, pattern.operator)
-        for preset in load()
-        for pattern in preset.urls
-        if pattern.matches(*place)
+        (pattern.strictness, preset, pattern.operator) for preset, pattern in _wild() if pattern.matches(*place)
     ]
     if not matching:
         return None
@@ -167,8 +163,22 @@ def _best(place: Place) -> tuple[Preset, str | None] | None:
 
 
 @cache
-def _listed() -> dict[Place, tuple[Preset, str | None]]:
-    return {source.place: (preset, source.operator) for preset in load() for source in preset.known_sources}
+def _exact() -> dict[Place, tuple[Preset, str | None]]:
+    """By places that are named in full: those of known sources, and patterns without a wildcard."""
+    listed = {source.place: (preset, source.operator) for preset in load() for source in preset.known_sources}
+    plain = {
+        (host, path): (preset, pattern.operator)
+        for preset in load()
+        for pattern in preset.urls
+        for host, _, path in [pattern.pattern.partition("/")]
+        if "*" not in host
+    }
+    return listed | plain
+
+
+@cache
+def _wild() -> tuple[tuple[Preset, UrlPattern], ...]:
+    return tuple((preset, pattern) for preset in load() for pattern in preset.urls if "*" in pattern.pattern)
 
 
 @cache
