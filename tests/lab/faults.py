@@ -4,6 +4,7 @@ A fault is told nothing of who asks: it changes one source (or its name, or its 
 undoes it. `flapping` makes any of them come and go.
 """
 
+import lzma
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -11,7 +12,6 @@ from typing import Literal
 
 from tests.lab.stage import LabSource, Scheme
 from tests.simulator import faults as wire
-from tests.simulator.compression import bomb
 from tests.simulator.flapping import Flapping, Undo
 from tests.simulator.server import Where
 
@@ -23,6 +23,7 @@ HANDSHAKE_DELAY_S = 20.0
 RETRY_AFTER_S = 60
 FLAP_S = 2.0
 INDEX_BOMB_BYTES = 256 << 20
+INDEX_BOMB_STREAM_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ def _downgraded(source: LabSource) -> Undo:
 
 @cache
 def _bomb() -> bytes:
-    return bomb("xz", INDEX_BOMB_BYTES)
+    """Many small streams, one after the other (xz(1) reads them as one file): made in no time."""
+    return lzma.compress(bytes(INDEX_BOMB_STREAM_BYTES), preset=1) * (INDEX_BOMB_BYTES // INDEX_BOMB_STREAM_BYTES)
 
 
 def _bombed(source: LabSource) -> Undo:
