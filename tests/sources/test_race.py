@@ -100,6 +100,33 @@ async def test_a_needless_rival_is_stopped_without_a_word_and_asked_again_when_i
     assert run.failed == [("a.example", Failure.STALLED)]
 
 
+async def test_who_was_only_slower_than_a_rival_is_no_failure_and_stays_at_hand() -> None:
+    flows = asyncio.Event()
+
+    async def steady(sink: Sink, offset: int) -> None:
+        head(sink, offset)
+        while True:
+            sink.data(memoryview(bytes(1000)))
+            flows.set()
+            await asyncio.sleep(SOON_S / 10)
+
+    async def cut(sink: Sink, offset: int) -> None:
+        await flows.wait()
+        head(sink, offset)
+        sink.data(memoryview(bytes(SIZE // 2)))
+        raise FetchError(Failure.CUT, "in a test")
+
+    async def late(sink: Sink, offset: int) -> None:
+        await asyncio.sleep(SOON_S * 1.5)
+        await steady(sink, offset)
+
+    run, getter = Run(), Scripted({"a.example": [late, whole], "b.example": [cut]})
+    race = run.race(getter, "a.example", "b.example")
+    assert await race.run()
+    assert [host for host, _ in getter.asked] == ["a.example", "b.example", "a.example"]
+    assert run.failed == [("b.example", Failure.CUT)]
+
+
 async def test_bytes_that_two_bring_count_once() -> None:
     first_has_half = asyncio.Event()
 

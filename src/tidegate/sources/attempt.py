@@ -100,15 +100,3 @@ class Attempt:
         """The answer ended. Raises FetchError when it was not all."""
         if self.position < self.size:
             raise FetchError(Failure.CUT, f"ended {self.size - self.position:,} bytes short")
-
-    def overtaken(self, by: str, now: float, stall_s: float) -> FetchError | None:
-        """What is held against it when another source brings the byte that it owed; None while it was not even sent."""
-        if not self.begun:
-            return None
-        if not self.given:
-            return FetchError(Failure.SILENT, f"no byte within {now - self.asked_at:.1f} s; {by} answered meanwhile")
-        silent = now - self.fresh_at
-        if silent >= stall_s:
-            return FetchError(Failure.STALLED, f"no byte for {silent:.1f} s; {by} went on")
-        rate = self.given / max(now - self.asked_at, 0.001)
-        return FetchError(Failure.SLOW, f"{rate:,.0f} B/s; {by} went on")

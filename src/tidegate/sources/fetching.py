@@ -6,7 +6,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -171,14 +171,17 @@ class Fetching:
         """Begin to fetch an unlisted file for one client. Raises OSError when there is no room at all."""
         draft = self._begin(PASSING_BYTES_MAX)
         self._blobs.discard(draft)  # no name from the start: it goes with its last reader
-        passing = Passing(self._plan(sources, (path,)), self._sending, draft, PASSING_BYTES_MAX)
+        passing = Passing(self._plan(sources, (path,), None), self._sending, draft, PASSING_BYTES_MAX)
         task = asyncio.get_running_loop().create_task(passing.run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return passing
 
-    def _plan(self, sources: Sequence[Source], paths: Sequence[str], size: int | None = None) -> Plan:
-        return plan(sources, paths, self.health, self.health.now(), size=size)
+    def _plan(
+        self, sources: Sequence[Source], paths: Sequence[str], size: int | None, without: Collection[str] = ()
+    ) -> Plan:
+        left = [source for source in sources if source.url not in without] if without else sources
+        return plan(left, paths, self.health, self.health.now(), size=size)
 
     def keep(self, verified: Verified) -> "asyncio.Future[None]":
         """Make verified bytes durable."""

@@ -11,7 +11,7 @@ give it whole, alone, so that the one that lies is found.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -65,7 +65,8 @@ class Flight:
     """See the module. Runs as one task; `watch` is for whoever follows it on the same loop."""
 
     wanted: Wanted
-    plan: Callable[[], Plan]
+    plan: Callable[[Collection[str]], Plan]
+    """Whom to ask now, but for these."""
     sending: Sending
     spool: Spool
     stage: Stage = Stage.FETCHING
@@ -83,7 +84,8 @@ class Flight:
     _contributors: dict[str, Candidate] = field(default_factory=dict)
     _absent: set[tuple[str, str]] = field(default_factory=set)
     _hashing: Hashing = field(init=False, repr=False)
-    _passing: bool = False
+    _given_up: set[str] = field(default_factory=set)
+    """Sources that failed this flight for good."""
     _verified: Verified | None = None
     _watchers: list[Callable[[], None]] = field(default_factory=list)
     _told_size: int = 0
@@ -148,16 +150,15 @@ class Flight:
     # Rounds
 
     async def _fetch(self) -> bool:
-        """Race after race, as long as a source that failed in passing may do better in a moment."""
+        """Race after race, as long as somebody may be asked who did not fail for good."""
         goal = Goal(self.wanted.size, lambda: self.draft.size, self._take, self._begin_anew, self._failed)
         for _ in range(ROUNDS_MAX):
             candidates = await self._candidates()
-            self._passing = False
-            race = Race(candidates, goal, self.sending, self._alone, self._absent)
+            race = Race(list(candidates), goal, self.sending, self._alone, self._absent)
             while await race.run():
                 if await self._verify(race):
                     return True
-            if not self._passing:
+            if not candidates:
                 return False
         return False
 
@@ -166,7 +167,7 @@ class Flight:
         now = self.sending.health.now
         until = now() + PATIENCE_S
         while True:
-            planned = self.plan()
+            planned = self.plan(self._given_up)
             askable = [each for each in planned.candidates if (each.source.url, each.path) not in self._absent]
             if askable:
                 return askable
@@ -235,7 +236,8 @@ class Flight:
     def _failed(self, candidate: Candidate, error: FetchError) -> None:
         excluded = Excluded(candidate.source.url, str(error))
         self.failures.append(excluded)
-        self._passing |= error.is_passing
+        if not (error.is_passing or error.is_absence):
+            self._given_up.add(excluded.source)
         if error.is_violation:
             self.violations.append(excluded)
         if error.failure is not Failure.DISK:

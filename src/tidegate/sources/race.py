@@ -180,6 +180,25 @@ class Race:
         if error is not None:
             self.goal.failed(attempt.candidate, error)
 
+    def _overtaken(self, attempt: Attempt, by: Attempt, now: float) -> None:
+        """It lost: in silence, at a standstill or below the minimum rate that is a failure; else it was just slower."""
+        limits = self.sending.limits
+        rate = attempt.given / max(now - attempt.asked_at, 0.001)
+        if not attempt.begun:
+            self._lost(attempt, None)
+        elif not attempt.given:
+            waited = now - attempt.asked_at
+            told = f"no byte within {waited:.1f} s; {by.url} answered meanwhile"
+            self._lost(attempt, FetchError(Failure.SILENT, told))
+        elif (silent := now - attempt.fresh_at) >= limits.stall_hedge_s:
+            self._lost(attempt, FetchError(Failure.STALLED, f"no byte for {silent:.1f} s; {by.url} went on"))
+        elif rate < limits.rate_min_bytes_s:
+            self._lost(attempt, FetchError(Failure.SLOW, f"{rate:,.0f} B/s; {by.url} went on"))
+        else:
+            self._lost(attempt, None)
+            self.queue.append(attempt.candidate)
+            self.sending.health.superseded(attempt.url, f"{rate:,.0f} B/s; {by.url} was faster")
+
     # What attempts tell
 
     def _turn_came(self, attempt: Attempt) -> None:
@@ -209,7 +228,7 @@ class Race:
         """One of several brought new bytes: those asked before it have lost; those asked after it may be needless."""
         for other in [each for each in self._attempts if each is not ahead]:
             if other.number < ahead.number:
-                self._lost(other, other.overtaken(ahead.url, now, self.sending.limits.stall_hedge_s))
+                self._overtaken(other, ahead, now)
             elif not other.given and self._pace.window_bytes >= RESUMED_BYTES:
                 self._lost(other, None)
                 self.queue.insert(0, other.candidate)
