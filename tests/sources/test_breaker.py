@@ -228,7 +228,15 @@ def test_a_liar_that_cannot_be_reached_either_stays_a_liar() -> None:
 
 def test_wrong_bytes_that_were_on_their_way_together_count_once() -> None:
     out = violated(violated(violated(Breaker(), NOW), NOW), NOW + 0.1)
-    assert out.strikes == 1
+    assert (out.strikes, out.next_at, out.since) == (1, NOW + RULES.backoff_base_s, NOW)
+    assert failed(out, NOW + 0.2) == out
+
+
+def test_a_liars_trial_is_nothing_to_fall_back_on() -> None:
+    trial = tried(violated(Breaker(), NOW), NOW)
+    assert trial.state is State.HALF_OPEN
+    assert not may_ask_at_last(trial, trial.at + 0.1)
+    assert not may_ask_at_last(breakers.answered(trial, trial.at + 0.1, RULES), trial.at + 0.1)
 
 
 # The promise

@@ -243,6 +243,20 @@ def test_who_is_overtaken_looks_slower_each_time_and_better_with_time_and_right_
     assert standing.overtaken_s(clock.now) == SUPERSEDED_MAX_S / 4
 
 
+@pytest.mark.parametrize("failure", [Failure.SLOW, Failure.STALLED])
+def test_a_trickling_source_looks_slow_even_where_a_small_trial_goes_well(
+    health: Health, clock: Clock, failure: Failure
+) -> None:
+    health.answered(URL, 0.01)
+    failed(health, A, failure)
+    clock.now += 1
+    health.asked(URL)
+    health.answered(URL, 0.01)
+    health.succeeded(URL, size=1000, seconds=0.01)
+    assert state(health) is State.CLOSED
+    assert health.expected_s(URL, 1000) == pytest.approx(1.0, abs=0.1)
+
+
 def test_a_source_that_does_not_answer_looks_slow_while_it_is_being_asked(health: Health, clock: Clock) -> None:
     health.answered(URL, 0.01)
     health.asked(URL)

@@ -77,6 +77,7 @@ def test_a_wall_clock_that_was_stepped_keeps_no_source_out_beyond_the_caps(step_
     after = again(encoded(before, URLS), now)
     assert after.of(A.url).breaker.until <= now + RULES.violation_s
     assert after.of(B.url).breaker.until <= now + RULES.retry_after_max_s
+    assert after.of(A.url).overtaken_s(now + 3600) < 0.01
     back_at = now + max(RULES.violation_s, RULES.retry_after_max_s)
     assert {c.source for c in plan((A, B), (DEB,), after, back_at).candidates} == {B}
     assert {c.source for c in plan((A,), (DEB,), after, back_at).candidates} == {A}
@@ -206,13 +207,21 @@ async def test_it_is_not_written_more_often_than_once_a_pause(tmp_path: Path, mo
 async def test_a_disk_that_cannot_take_it_is_told_once_and_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried: list[bytes] = []
+    write_whole = health_file.write_whole
+
+    def counted(path: Path, data: bytes) -> None:
+        tried.append(data)
+        write_whole(path, data)
+
+    monkeypatch.setattr(health_file, "write_whole", counted)
     monkeypatch.setattr(health_file, "WRITE_PAUSE_S", 0.0)
     path, health, told = tmp_path / "sources.json", Health(), list[str]()
     blocking = tmp_path / "sources.json.new"
     blocking.mkdir()
     async with kept(path, health, told):
         async with asyncio.timeout(10):
-            while not told:
+            while len(tried) < 4:
                 failed(health, A, Failure.WRONG_BYTES)
                 health.sources.clear()
                 await asyncio.sleep(0.005)

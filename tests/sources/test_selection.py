@@ -67,6 +67,13 @@ def test_small_things_go_by_latency_and_large_ones_by_rate(health: Health) -> No
     assert order(health, A, B, size=BIG) == [B, A]
 
 
+def test_a_rate_that_is_not_known_yet_is_guessed_for_large_things(health: Health) -> None:
+    measured(health, A, 0.01)
+    measured(health, B, 0.2, 50e6)
+    assert order(health, A, B, size=10_000) == [A, B]
+    assert order(health, A, B, size=BIG) == [B, A]
+
+
 def test_sources_that_are_about_as_fast_keep_the_order_that_their_owner_gave_them(health: Health) -> None:
     measured(health, A, 0.030)
     measured(health, B, 0.010)
@@ -212,6 +219,7 @@ def test_a_source_that_gave_wrong_bytes_is_not_asked_even_after_its_time_while_s
 
 def test_a_source_that_gave_wrong_bytes_is_asked_where_nothing_else_is_left(health: Health, now: Clock) -> None:
     failed(health, A, Failure.WRONG_BYTES)
+    assert plan((A,), (DEB,), health, now.now).again_at == NOW + 0.5
     failed(health, B, Failure.UNREACHABLE)
     assert order(health, A, B) == []
     now.now += 0.6
@@ -250,6 +258,13 @@ def test_a_flat_suites_packages_are_not_taken_for_its_indices(health: Health) ->
     health.note_behind(A.url, "", 60)
     assert order(health, A, B, path="Packages.gz") == [B]
     assert set(order(health, A, B, path="hello_1_amd64.deb")) == {A, B}
+
+
+def test_of_two_that_are_about_as_fast_the_one_that_is_not_behind_comes_first(health: Health) -> None:
+    for one in (A, B):
+        measured(health, one, 0.01)
+    health.note_behind(A.url, "dists/s/", 7200)
+    assert order(health, A, B) == [B, A]
 
 
 def test_a_near_mirror_that_is_behind_keeps_its_packages(health: Health) -> None:
