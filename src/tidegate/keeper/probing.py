@@ -225,9 +225,12 @@ class Prober:
         loop = asyncio.get_running_loop()
         async with self._places:
             asking = self._asking(archive, suite)
-            begun_at = loop.time()
+            begun_at, standing = loop.time(), self._fetching.health.of(source.url)
+            before = standing.fetched_bytes
             try:
                 answer = await self._answer(asking, source)
+                spent = _octets(answer, standing.fetched_bytes - before, self._fetching.settings.release_bytes_max)
+                self._octets, _ = take(self._octets, loop.time(), spent, per_minute=PROBE_BYTES_PER_MINUTE_MAX)
                 probe = judged(asking, source, answer, loop.time() - begun_at)
                 await self._learn(asking, probe, answer)
             except Exception as error:
@@ -261,9 +264,6 @@ class Prober:
             return late
 
     async def _learn(self, asking: Asking, probe: Probe, answer: Answer) -> None:
-        spent = _octets(answer, self._fetching.settings.release_bytes_max)
-        now = asyncio.get_running_loop().time()
-        self._octets, _ = take(self._octets, now, spent, per_minute=PROBE_BYTES_PER_MINUTE_MAX)
         for tell in self.answered:
             tell(asking, probe.source, answer)
         if isinstance(answer, Statement):
@@ -275,14 +275,8 @@ class Prober:
                 look(probe.archive, asking.suite)
 
 
-def _octets(answer: Answer, size_max: int) -> int:
-    """Bytes that it took; where nobody knows, as many as it may have been."""
-    match answer:
-        case Unchanged():
-            return 0
-        case Statement(files=files):
-            return sum(len(data) for data in files.values())
-        case FetchError(failure=failure) if failure in _WITHOUT_BODY:
-            return 0
-        case _:
-            return size_max
+def _octets(answer: Answer, delivered: int, size_max: int) -> int:
+    """Bytes that it took, at most: `delivered` is what came whole meanwhile; what was cut off, nobody has counted."""
+    if isinstance(answer, FetchError) and answer.failure not in _WITHOUT_BODY:
+        return size_max
+    return min(delivered, size_max)
