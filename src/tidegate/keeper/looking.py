@@ -66,7 +66,7 @@ class Looking:
     def __init__(
         self, ports: Ports, trust: Trust, record: Record, settings: KeeperSettings, now: Callable[[], float]
     ) -> None:
-        self.observer = Observer(ports.fetching.health, trust.marks, record, now)
+        self.observer = Observer(ports.fetching.health, trust.marks, ports.catalogue, record, now)
         self.pace = Pace(settings.background_requests_per_minute, lambda: asyncio.get_running_loop().time())
         self.late_news: list[LateNews] = []
         """Called with each late answer that brings something newer than what is served."""
@@ -277,6 +277,7 @@ class Looking:
         except IncompleteError as error:
             excluded = Excluded(statement.source, f"incomplete: {error}")
             return self._record.passed_over("incomplete", archive, suite, excluded)
+        self.observer.adopted(archive, suite)
         self._record.forget(archive, suite, statement.source, "incomplete", "held-back")
         self._record.note(
             "adopted",

@@ -16,6 +16,7 @@ from tidegate.sources.archive import Archive, Source
 from tidegate.sources.failure import Excluded, FetchError
 from tidegate.sources.fetching import Unchanged
 from tidegate.sources.health import Health
+from tidegate.store.catalogue import Catalogue
 from tidegate.store.marks import Marks
 from tidegate.trust.verdict import Reason, Refused, utc
 
@@ -37,9 +38,12 @@ DIGEST_CHARS = 16
 class Observer:
     """Belongs to one event loop."""
 
-    def __init__(self, health: Health, marks: Marks, record: Record, now: Callable[[], float]) -> None:
+    def __init__(
+        self, health: Health, marks: Marks, catalogue: Catalogue, record: Record, now: Callable[[], float]
+    ) -> None:
         self._health = health
         self._marks = marks
+        self._catalogue = catalogue
         self._record = record
         self._now = now
         self._suites: dict[SuiteKey, Sightings] = {}
@@ -64,6 +68,12 @@ class Observer:
                 self._record.forget(archive, suite, source.url, "source-failed", "refused")
         for found in self._findings(asking, source, answer):
             self._tell(archive, suite, found)
+
+    def adopted(self, archive: Archive, suite: str) -> None:
+        """The newest Release is served now: who shows an older one lacks its indices."""
+        for found in self.of(archive, suite).compared():
+            if found.finding is Finding.BEHIND:
+                self._health.note_behind(found.source, suite_base(suite), found.behind_s)
 
     def of(self, archive: Archive, suite: str) -> Sightings:
         """What is known of a suite; at first that which was accepted before this process began."""
@@ -131,7 +141,9 @@ class Observer:
             case Finding.BEHIND:
                 assert newest is not None
                 date, behind_s = newest.date - found.behind_s, found.behind_s
-                self._health.note_behind(found.source, base, behind_s)
+                # As long as the newest cannot be adopted, who is behind is where the next newest comes from.
+                if not newest.source or self._is_served(archive, suite, newest.payload):
+                    self._health.note_behind(found.source, base, behind_s)
                 self._record.note_once(
                     "behind", archive, suite, found.source, str(date), source=found.source, date=date, behind_s=behind_s
                 )
@@ -139,6 +151,10 @@ class Observer:
                 self._tell_split(archive, suite)
             case Finding.LIED:
                 self._health.violated(found.source, found.reason)
+
+    def _is_served(self, archive: Archive, suite: str, payload: bytes) -> bool:
+        served = self._catalogue.snapshot(archive.name, suite)
+        return served is not None and served.payload == payload
 
     def _alarm(self, archive: Archive, suite: str, source: Source, alarm: Refused) -> None:
         """Told once in a life of this process: an unknown second signer stays on every Release, at every source."""
@@ -156,7 +172,7 @@ class Observer:
             "split-view",
             archive,
             suite,
-            second.source,
+            f"{first.payload.hex()} {second.payload.hex()}",
             self.split_view(archive, suite),
             date=first.date,
             payload=first.payload.hex(),

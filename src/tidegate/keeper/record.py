@@ -53,7 +53,7 @@ class Record:
         return excluded
 
     def alarm(self, kind: str, archive: Archive, suite: str, about: str, sentence: str, **data: str | int) -> None:
-        """An event that somebody should look into, told once."""
-        if self.note_once(kind, archive, suite, about, sentence, **data):
+        """An event that somebody should look into, told once `about` the same."""
+        if self.note_once(kind, archive, suite, about, about, **data):
             for tell in self.alarmed:
                 tell((archive.name, suite), kind, sentence)

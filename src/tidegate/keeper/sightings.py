@@ -66,7 +66,7 @@ class Sightings:
         if sighting.accepted and (self.newest is None or sighting.date > self.newest.date):
             self.newest = sighting
             compared = list(self.by_source.values())
-        found = [verdict for one in compared if (verdict := self._compare(one)) is not None]
+        found = [found for one in compared if (found := self._compare(one)) is not None]
         if sighting.accepted:
             found += self._confirmed_doubts(sighting)
         return tuple(found)
@@ -78,6 +78,10 @@ class Sightings:
             return (Found(Finding.LIED, source, reason=reason),)
         self._doubts[source] = (asked, reason)
         return ()
+
+    def compared(self) -> tuple[Found, ...]:
+        """All sources against the newest, once more."""
+        return tuple(found for one in self.by_source.values() if (found := self._compare(one)) is not None)
 
     def operators(self, payload: bytes, since: float = 0.0) -> tuple[str, ...]:
         """Who showed this Release, when they were asked last and not before `since`; sorted."""
