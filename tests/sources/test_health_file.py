@@ -164,6 +164,10 @@ def state_in(path: Path, url: str) -> str | None:
     return None
 
 
+def read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
 def names_in(directory: Path) -> list[str]:
     return [one.name for one in directory.iterdir()]
 
@@ -187,7 +191,61 @@ async def test_it_is_written_soon_after_a_source_went_out_and_again_when_it_ends
     assert path.stat().st_mode & 0o777 == 0o600
     assert told == []
     assert names_in(tmp_path) == ["sources.json"]
-    assert health.changed == []
+    assert health.learned == []
+
+
+async def test_who_falls_behind_is_written_down_at_once(tmp_path: Path) -> None:
+    path, health = tmp_path / "sources.json", Health()
+    async with kept(path, health, []):
+        health.note_behind(A.url, "dists/s/", 3600)
+        async with asyncio.timeout(10):
+            while True:
+                if b"dists/s/" in read(path):
+                    break
+                await asyncio.sleep(0.005)
+
+
+async def test_other_workers_go_by_what_the_first_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_file, "WRITE_PAUSE_S", 0.0)
+    monkeypatch.setattr(health_file, "READ_EVERY_S", 0.005)
+    path, now = tmp_path / "sources.json", Clock()
+    first, other = (Health(now=now, random=lambda: 0.0) for _ in range(2))
+    turned = asyncio.Event()
+    other.changed.append(lambda *_: turned.set())
+    failed(other, A, Failure.UNREACHABLE)
+    turned.clear()
+    following = asyncio.get_running_loop().create_task(HealthFile(path, other, lambda: URLS, print).follow())
+    try:
+        async with kept(path, first, []), asyncio.timeout(10):
+            now.now += 60
+            measured(first, A, 0.125)
+            first.succeeded(A.url, size=1, seconds=1.0)
+            first.violated(B.url, "signed by nobody we trust")
+            await turned.wait()
+            while other.of(B.url).breaker.cause is None or other.of(A.url).breaker.cause is not None:
+                turned.clear()
+                await turned.wait()
+    finally:
+        following.cancel()
+    assert other.of(A.url).breaker.state is State.CLOSED
+    assert other.of(B.url).breaker == first.of(B.url).breaker
+    assert other.expected_s(A.url, 0) == 0.125
+
+
+def test_what_another_worker_finds_counts_only_where_it_is_newer(tmp_path: Path) -> None:
+    now = Clock()
+    first, other = (Health(now=now, random=lambda: 0.0) for _ in range(2))
+    first.succeeded(A.url, size=1, seconds=1.0)
+    now.now += 1
+    failed(other, A, Failure.UNREACHABLE)
+    now.now += 60
+    other.heard(A.url, first.of(A.url))
+    assert other.of(A.url).breaker.state is State.OPEN  # it worked before it failed here
+    first.succeeded(A.url, size=1, seconds=1.0)
+    first.note_behind(A.url, "dists/s/", 60)
+    other.heard(A.url, first.of(A.url))
+    assert other.of(A.url).breaker.state is State.CLOSED
+    assert other.of(A.url).behind == {"dists/s/": 60}
 
 
 async def test_it_is_not_written_more_often_than_once_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,8 @@ class Health:
         self.sources: dict[str, Standing] = {}
         self.changed: list[Callable[[str, Breaker, Breaker], None]] = []
         """Told of each change of state: the source, its breaker before and after."""
+        self.learned: list[Callable[[], None]] = []
+        """Told when something changed that others should know at once."""
         self.now = now
         self._random = random
 
@@ -188,9 +190,28 @@ class Health:
         """Its Release of the suite in `base` is so much older than the newest accepted one; 0: it showed that one."""
         standing = self.of(source)
         was, is_now = (standing.newest, standing.behind) if behind_s > 0 else (standing.behind, standing.newest)
-        was.pop(base, None)
+        if was.pop(base, None) is not None or (behind_s > 0 and base not in is_now):
+            self._tell()
         if base in is_now or len(is_now) < SUITES_MAX:
             is_now[base] = behind_s if behind_s > 0 else int(self.now())
+
+    def heard(self, source: str, elsewhere: Standing) -> None:
+        """What another worker has learned: the one that probes and looks at Releases, for those that do not."""
+        standing = self.of(source)
+        standing.behind, standing.newest = elsewhere.behind, elsewhere.newest
+        if not len(standing.latency):
+            standing.latency = elsewhere.latency
+        if standing.rate_bytes_s is None:
+            standing.rate_bytes_s = elsewhere.rate_bytes_s
+        mine, theirs = standing.breaker, elsewhere.breaker
+        if theirs.cause is Cause.VIOLATION and mine.cause is not Cause.VIOLATION and theirs.at > mine.at:
+            self._turn(source, standing, theirs)
+        elif (
+            mine.state is not State.CLOSED
+            and theirs.state is State.CLOSED
+            and (elsewhere.last_success_at or 0) > mine.at
+        ):
+            self._turn(source, standing, breakers.succeeded(mine, self.now(), self.settings))
 
     def hedge_after_s(self, source: str) -> float:
         """A rival is asked after so long without an answer: three times what its answers usually take."""
@@ -241,5 +262,10 @@ class Health:
             return
         standing.breaker = after
         if before.state is not after.state or before.cause is not after.cause:
-            for tell in self.changed:
-                tell(source, before, after)
+            for told in self.changed:
+                told(source, before, after)
+            self._tell()
+
+    def _tell(self) -> None:
+        for told in self.learned:
+            told()

@@ -1,5 +1,6 @@
 """`STATE/sources.json`: what was learned of the sources, so that a restart does not learn it from clients again.
 
+The worker that probes writes it; the others read it, and so know what it found.
 It is a memory, not a record: where it is missing, spoiled, or of a newer program, the gateway begins without it.
 """
 
@@ -23,6 +24,7 @@ VERSION = 1
 FILE_BYTES_MAX = 16 << 20
 SOURCES_MAX = 2_000
 WRITE_PAUSE_S = 1.0
+READ_EVERY_S = 2.0
 ESTIMATES_EVERY_S = 300.0
 
 _Moment = Annotated[float, Meta(ge=0, le=1e11)]
@@ -156,27 +158,12 @@ class HealthFile:
 
     def load(self) -> None:
         """Take over what an earlier life wrote down. What cannot be used is told, and begun without."""
-        try:
-            with self._path.open("rb") as file:
-                data = file.read(FILE_BYTES_MAX + 1)
-            if len(data) > FILE_BYTES_MAX:
-                raise UnusableFileError(f"it has more than {FILE_BYTES_MAX:,} bytes")
-            found = decoded(data, self._configured(), self._health.now(), self._health.settings)
-        except FileNotFoundError:
-            return
-        except (OSError, UnusableFileError) as error:
-            self._on_trouble(f"what was known of the sources is forgotten, {self._path} cannot be used: {error}")
-            return
-        self._health.sources.update(found)
+        self._health.sources.update(self._read())
 
     async def keep(self) -> None:
-        """Write soon after a breaker changed, and now and then for the estimates. Ends by being cancelled."""
+        """Write soon after something changed, and now and then for the estimates. Ends by being cancelled."""
         changed = asyncio.Event()
-
-        def turned(_source: str, _before: Breaker, _after: Breaker) -> None:
-            changed.set()
-
-        self._health.changed.append(turned)
+        self._health.learned.append(changed.set)
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
@@ -186,8 +173,40 @@ class HealthFile:
                 await self._save()
                 await asyncio.sleep(WRITE_PAUSE_S)
         finally:
-            self._health.changed.remove(turned)
+            self._health.learned.remove(changed.set)
             self._tried(self._written(self._encoded()))
+
+    async def follow(self) -> None:
+        """Go by what the worker that keeps the file has learned since. Ends by being cancelled."""
+        seen, known = self._stamp(), dict[str, Standing]()
+        while True:
+            await asyncio.sleep(READ_EVERY_S)
+            stamp = self._stamp()
+            if stamp != seen:
+                seen, known = stamp, await asyncio.to_thread(self._read)
+            for url, standing in known.items():  # each time anew: what was too early for a breaker may be due now
+                self._health.heard(url, standing)
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Another one with each file that was put there."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def _read(self) -> dict[str, Standing]:
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(FILE_BYTES_MAX + 1)
+            if len(data) > FILE_BYTES_MAX:
+                raise UnusableFileError(f"it has more than {FILE_BYTES_MAX:,} bytes")
+            return decoded(data, self._configured(), self._health.now(), self._health.settings)
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnusableFileError) as error:
+            self._on_trouble(f"what was known of the sources is forgotten, {self._path} cannot be used: {error}")
+            return {}
 
     async def _save(self) -> None:
         self._tried(await asyncio.to_thread(self._written, self._encoded()))
