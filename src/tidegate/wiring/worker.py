@@ -86,8 +86,8 @@ class Worker:
         """Serve, and (unless `keep` is false) look at every suite now and then."""
         self.gateway.start()
         loop = asyncio.get_running_loop()
-        if self._place.keeps:
-            self._running.append(loop.create_task(self._memory.keep()))
+        memory = self._memory.keep() if self._place.keeps else self._memory.follow()
+        self._running.append(loop.create_task(memory))
         if self.keeper is not None and self.prober is not None and keep:
             self._running += [
                 loop.create_task(self.keeper.run()),
