@@ -21,10 +21,11 @@ TOKEN_BYTES_MAX = 4096
 LEVELS = 2
 _SLICE_BYTES = 2**16
 
-_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+# Possessive, since what is no whole string here would be tried again from each of its bytes.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SHALLOW = re.compile(rb"[{}\[\],:]|" + _STRING + rb'|[^\s{}\[\],:"]+|"', re.DOTALL)
 _INSIDE = re.compile(rb"[{}\[\]]|" + _STRING + rb'|"', re.DOTALL)
-_REST_OF_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _CLOSING = {b"{": b"}", b"[": b"]"}
 
 
@@ -157,6 +158,8 @@ class _Scanner:
         elif self._next in (_Next.KEY, _Next.KEY_OR_END) and token[:1] == b'"':
             if token == b'"':
                 return self._wait(data, found.start())
+            if len(token) > TOKEN_BYTES_MAX:
+                raise FormatError(f"a key of more than {TOKEN_BYTES_MAX} bytes")
             self._keys[-1] = token
             self._next = _Next.COLON
         else:

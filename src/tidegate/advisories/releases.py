@@ -11,6 +11,7 @@ UBUNTU = "ubuntu"
 DEBIAN = "debian"
 
 _UBUNTU = {
+    "12.04": "precise",
     "14.04": "trusty",
     "14.10": "utopic",
     "15.04": "vivid",
@@ -37,6 +38,7 @@ _UBUNTU = {
     "25.10": "questing",
     "26.04": "resolute",
 }
+_UBUNTU_CODENAMES = frozenset(_UBUNTU.values())
 _DEBIAN = {
     "3.0": "woody",
     "3.1": "sarge",
@@ -58,14 +60,15 @@ _SHARED_POCKETS = frozenset({"", "release", "updates", "security"})
 
 
 def ubuntu_place(text: str, where: str) -> Place:
-    """Ubuntu's ways to name a release: `noble`, `esm-apps/noble`, `fips-updates/focal`, and of old `trusty/esm`.
+    """Ubuntu's ways to name a release: `noble`, `esm-apps/noble`, `fips-updates/focal`, and of old `trusty/esm`,
+    `vivid/ubuntu-core`.
 
     Raises FormatError.
     """
     product, slash, series = text.partition("/")
     if not slash:
         product, series = "", text
-    elif series == "esm":
+    elif product in _UBUNTU_CODENAMES:
         product, series = series, product
     if "/" in series:
         raise FormatError(f"no release: {excerpt(text)}", where)

@@ -18,6 +18,8 @@ VANISHED_ALWAYS = 100
 PROBLEMS_MAX = 10_000
 """Unreadable records in one import; more is another format, or no feed at all."""
 EPSS_READER = 1
+NAME_CHARS_MAX = 256
+"""Of a piece's name, where it is shown."""
 
 _NAMED = re.compile(r"[A-Z]+-[0-9A-Z-]+")
 
@@ -152,7 +154,8 @@ class _Reading:
 
     def take(self, piece: Piece | Problem) -> None:
         if isinstance(piece, Problem):
-            self._unreadable(Problem(piece.record or _named(piece.where), piece.where, piece.what))
+            where = _shown(piece.where)
+            self._unreadable(Problem(_shown(piece.record) or _named(where), where, piece.what))
             return
         digest = hashlib.sha256(piece.data).digest()
         name = self._same(piece, digest)
@@ -162,8 +165,9 @@ class _Reading:
         try:
             parsed = self.feed.parse(piece.data, piece.name)
         except FormatError as error:
-            where = f"{piece.name}: {error.where}" if error.where else piece.name
-            self._unreadable(Problem(piece.name if self.feed.named_by_piece else _named(piece.name), where, error.what))
+            name = _shown(piece.name)
+            where = f"{name}: {error.where}" if error.where else name
+            self._unreadable(Problem(name if self.feed.named_by_piece else _named(name), where, error.what))
             return
         self._put(parsed, piece, digest)
 
@@ -190,10 +194,10 @@ class _Reading:
         if self.seen.get(name) == digest:
             return
         if twice:
-            _note(self.problems, Problem(name, piece.name, "there twice, with different content"))
+            _note(self.problems, Problem(name, _shown(piece.name), "there twice, with different content"))
         older = modified is not None and earlier is not None and modified < earlier
         if older and not twice:
-            _note(self.problems, Problem(name, piece.name, "older than what is known of it"))
+            _note(self.problems, Problem(name, _shown(piece.name), "older than what is known of it"))
         self.seen.setdefault(name, digest)
         if older:
             return
@@ -205,6 +209,11 @@ class _Reading:
     def _unreadable(self, problem: Problem) -> None:
         _note(self.problems, problem)
         self.unreadable.append(problem)
+
+
+def _shown(name: str) -> str:
+    """A piece's name for people: such as an honest feed has, unchanged."""
+    return ascii(name[:NAME_CHARS_MAX])[1:-1]
 
 
 def _named(path: str) -> str:

@@ -54,6 +54,8 @@ def _statement(cve: str, package: str, place: Place, status: str, note: str, whe
         raise FormatError(f"no status: {excerpt(status)}", where)
     fixed = None
     if known is Status.RELEASED:
+        if not note:
+            raise FormatError("released, and in no version", where)
         fixed, note = fields.version(note, where), ""
     elif known is Status.PENDING and note:
         # A version by custom, and not by rule: what is no version is a remark.
@@ -208,10 +210,10 @@ def _parse_json(data: bytes) -> Parsed:
 def _api_statements(cve: str, packages: Iterable[_Package]) -> Iterator[Statement]:
     for package in packages:
         for status in package.statuses:
-            where = f"{package.name} in {status.release_codename}"
+            where = ascii(f"{package.name} in {status.release_codename}")[1:-1]
             if status.release_codename in NOT_RELEASES:
                 continue
             place = ubuntu_place(status.release_codename, where)
             if status.pocket:
                 place = Place(place.distribution, place.release, ubuntu_pocket(status.pocket, where) or place.pocket)
-            yield from _statement(cve, package.name, place, status.status, status.description or "", ascii(where)[1:-1])
+            yield from _statement(cve, package.name, place, status.status, status.description or "", where)
