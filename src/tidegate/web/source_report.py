@@ -222,8 +222,9 @@ def _hanging(archive: str, sources: Sequence[SourceReport]) -> str | None:
         )
     if not sources:
         return None
-    which = f"none of its {len(sources)} sources" if len(sources) > 1 else f"its only source, {sources[0].url},"
-    return f"{archive}: {which} can be asked now; what is held is served on. Why: tidegate sources"
+    several = f"none of its {len(sources)} sources can be asked now"
+    which = several if len(sources) > 1 else f"its only source, {sources[0].url}, cannot be asked now"
+    return f"{archive}: {which}; what is held is served on. Why: tidegate sources"
 
 
 def _at(when: float | None) -> int | None:
