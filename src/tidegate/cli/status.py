@@ -73,7 +73,13 @@ def _suite(one: "SuiteReport", now: int) -> list[str]:
         one.suite,
         state,
         age(one.date, now),
-        age(one.confirmed_at, now),
+        _confirmed(one, now),
         one.source or "",
-        one.trouble or "",
+        "; ".join(said for said in (one.alarm, one.possible_freeze, one.trouble) if said),
     ]
+
+
+def _confirmed(one: "SuiteReport", now: int) -> str:
+    """How long ago, and by how many operators where it was more than one."""
+    by = f" by {len(one.confirmed_by)}" if len(one.confirmed_by) > 1 else ""
+    return age(one.confirmed_at, now) + by
