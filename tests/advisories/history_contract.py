@@ -1,5 +1,6 @@
 """What every `History` promises. A subclass of `HistoryContract` gives it as the fixture `history`."""
 
+import itertools
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -13,6 +14,7 @@ from tidegate.advisories.statement import Kind, Parsed, Problem, Record, Score, 
 
 FEED = "ubuntu-tracker"
 READER = 1
+NUMBERS = itertools.count()
 
 
 def take(history: History, at: int, *found: Parsed, gone: Sequence[str] = (), problems: Sequence[Problem] = ()) -> int:
@@ -266,7 +268,7 @@ class HistoryContract:
     def test_whatever_was_said_each_moment_has_its_answer(
         self, history: History, said: list[dict[str, Status]]
     ) -> None:
-        identity = f"CVE-2026-{len(history.feeds()) + hash(str(said)) % 10**9:010}"
+        identity = f"CVE-2026-{next(NUMBERS):06}"
         last = history.feed(FEED)
         begin = last.provenance.fetched_at + 10 if last else NOON
         for number, lines in enumerate(said):

@@ -50,16 +50,13 @@ def test_open_is_affected_ignored_or_deferred_by_what_the_team_decided() -> None
     ("release", "complaint"),
     [
         ({"status": "resolved"}, "releases.bookworm: upstream part of version ''"),
-        ({"status": "resolved", "fixed_version": "soon"}, None),
+        ({"status": "resolved", "fixed_version": "soon"}, "begins with no digit: 'soon'"),
         ({"status": "resolved", "fixed_version": "very soon"}, "upstream part of version 'very soon'"),
         ({"status": "fixed"}, "no status: 'fixed'"),
         ({"status": 1}, "Expected `str`, got `int`"),
     ],
 )
-def test_a_bad_value_is_said_with_its_release(release: dict[str, object], complaint: str | None) -> None:
-    if complaint is None:  # a word is a version, by dpkg's own rules
-        assert said(**release).fixed == "soon"
-        return
+def test_a_bad_value_is_said_with_its_release(release: dict[str, object], complaint: str) -> None:
     with pytest.raises(FormatError, match=complaint):
         said(**release)
 

@@ -123,7 +123,9 @@ def twice(document: Any) -> None:
     ("change", "complaint"),
     [
         (event(fixed="see the notes"), "upstream part of version 'see the notes'"),
+        (event(fixed="unfixed"), "a version that begins with no digit: 'unfixed'"),
         (event(fixed="0"), "version '0', which no package has"),
+        (event(fixed="0:0-00"), "version '0:0-00', which no package has"),
         (event(fixed=""), "upstream part of version ''"),
         (event(last_affected="3.8.2-0ubuntu1.5"), "last_affected"),
         (event(introduced="1"), "not one beginning with at most one end"),

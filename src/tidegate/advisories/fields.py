@@ -9,7 +9,7 @@ import msgspec
 
 from tidegate.advisories.statement import Statement
 from tidegate.archive.errors import FormatError, excerpt
-from tidegate.archive.versions import parse_version
+from tidegate.archive.versions import parse_version, version_key
 
 IDS_MAX = 20_000
 """In one list of a record; a kernel notice names some 600 CVEs."""
@@ -24,6 +24,7 @@ _VENDOR_CVE = re.compile(r"(?:UBUNTU-|DEBIAN-)(CVE-[0-9]{4}-[0-9]{4,19})")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
 _RELEASE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
 _MESSAGE_CHARS_MAX = 200
+_ZERO = version_key("0")
 
 T = TypeVar("T")
 
@@ -86,13 +87,19 @@ def release_name(text: str, where: str) -> str:
 
 
 def version(text: str, where: str) -> str:
-    """A version as it stands, checked. Raises FormatError: for `0` too, which feeds write for something else."""
+    """A version as it stands, checked. Raises FormatError.
+
+    Stricter than dpkg: a word (`unfixed`, `tbd`) is no version here, and neither is zero, in whatever spelling: feeds
+    write both for something else.
+    """
     try:
-        parse_version(text)
+        parts, key = parse_version(text), version_key(text)
     except FormatError as error:
         raise FormatError(error.what, where) from None
-    if text == "0":
-        raise FormatError("version '0', which no package has", where)
+    if not parts.upstream[0].isdigit():
+        raise FormatError(f"a version that begins with no digit: {excerpt(text)}", where)
+    if key == _ZERO:
+        raise FormatError(f"version {excerpt(text)}, which no package has", where)
     return text
 
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 import zstandard
@@ -50,6 +50,8 @@ CREATE TABLE IF NOT EXISTS score (
 """
 
 ZSTD_LEVEL = 3
+CACHED_MAX = 2**17
+"""Names, places and sayings each, of a session; a full import has some 50,000 names and 70,000 sayings."""
 
 # A span that began at this very moment was never seen by anybody: it goes, and does not end.
 _END_STATEMENT = (
@@ -77,10 +79,7 @@ _SAYING = (
     "SELECT id FROM saying WHERE status = ? AND fixed = ? AND introduced = ? AND urgency = ? AND note = ?",
     "INSERT INTO saying (status, fixed, introduced, urgency, note) VALUES (?, ?, ?, ?, ?)",
 )
-_SUBJECT = (
-    "SELECT id FROM subject WHERE record = ? AND about = ? AND package = ? AND place = ?",
-    "INSERT INTO subject (record, about, package, place) VALUES (?, ?, ?, ?)",
-)
+_SUBJECT = "SELECT id FROM subject WHERE record = ? AND about = ? AND package = ? AND place = ?"
 _OPEN_SUBJECTS = (
     "SELECT s.id, a.text, p.text, l.distribution, l.release, l.pocket,"
     " y.status, y.fixed, y.introduced, y.urgency, y.note"
@@ -102,12 +101,13 @@ class SqliteSession:
         self._reader = reader
         self._pack = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
         self._scores = 0
+        self._next_subject = 1 + int(write.execute("SELECT coalesce(max(id), 0) FROM subject").fetchone()[0])
         self._records: dict[str, int] = {}
         self.known: Mapping[str, Known] = self._stand()
-        # The same few thousand names come again and again; these caches live as long as the session.
-        self._name = cache(self._name_id)
-        self._place = cache(self._place_id)
-        self._saying = cache(self._saying_id)
+        # The same names and words come again and again; these caches live as long as the session.
+        self._name = lru_cache(CACHED_MAX)(self._name_id)
+        self._place = lru_cache(CACHED_MAX)(self._place_id)
+        self._saying = lru_cache(CACHED_MAX)(self._saying_id)
 
     def _stand(self) -> dict[str, Known]:
         rows = self._write.execute(
@@ -131,8 +131,10 @@ class SqliteSession:
             self._records[head.id] = record
         self._keep(digest, data)
         self._begin_edition(record, head, digest)
-        before = {} if new else self._standing(record)
-        return self._change(record, before, {one.subject: one for one in parsed.statements})
+        after = {one.subject: one for one in parsed.statements}
+        if new:
+            return self._begin(record, after)
+        return self._change(record, self._standing(record), after)
 
     def retract(self, records: Iterable[str]) -> int:
         ended = 0
@@ -205,17 +207,41 @@ class SqliteSession:
                 (
                     before[subject][0] if subject in before else self._subject(record, subject),
                     self._now,
-                    self._saying(one.status, one.fixed or "", one.introduced or "", one.urgency, one.note),
+                    self._say(one),
                 )
                 for subject, one in begun
             ],
         )
         return len(set(ended).union(subject for subject, _ in begun))
 
+    def _begin(self, record: int, statements: Mapping[Subject, Statement]) -> int:
+        """The statements of a record that is new: nothing has to be looked for."""
+        first = self._next_subject
+        self._next_subject += len(statements)
+        self._write.executemany(
+            "INSERT INTO subject VALUES (?, ?, ?, ?, ?)",
+            [
+                (first + number, record, self._name(about), self._name(package), self._place(place))
+                for number, (about, package, place) in enumerate(statements)
+            ],
+        )
+        self._write.executemany(
+            "INSERT INTO statement VALUES (?, ?, NULL, ?)",
+            [(first + number, self._now, self._say(one)) for number, one in enumerate(statements.values())],
+        )
+        return len(statements)
+
+    def _say(self, said: Statement) -> int:
+        return self._saying(said.status, said.fixed or "", said.introduced or "", said.urgency, said.note)
+
     def _subject(self, record: int, subject: Subject) -> int:
         about, package, place = subject
         row = (record, self._name(about), self._name(package), self._place(place))
-        return self._found_or_made(_SUBJECT, row)
+        found = self._write.execute(_SUBJECT, row).fetchone()
+        if found is not None:
+            return int(found[0])
+        self._next_subject += 1
+        return self._insert("INSERT INTO subject VALUES (?, ?, ?, ?, ?)", (self._next_subject - 1, *row))
 
     def _name_id(self, text: str) -> int:
         return self._found_or_made(_NAME, (text,))

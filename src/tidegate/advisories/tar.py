@@ -11,9 +11,9 @@ HEADER_BYTES_MAX = 2**20
 """A pax header or a long name."""
 MEMBERS_MAX = 2_000_000
 
+_PAX, _LONG_NAME, _LONG_LINK, _GLOBAL = b"x", b"L", b"K", b"g"
 _REGULAR = frozenset({b"0", b"\0", b"7"})
-_SKIPPED = frozenset({b"1", b"2", b"3", b"4", b"5", b"6", b"g"})
-_PAX, _LONG_NAME, _LONG_LINK = b"x", b"L", b"K"
+_SKIPPED = frozenset({b"1", b"2", b"3", b"4", b"5", b"6", _GLOBAL})
 _PAX_RECORD = re.compile(rb"([0-9]{1,7}) ")
 
 
@@ -54,6 +54,21 @@ def members(chunks: Iterable[bytes], *, record_max: int, wanted: re.Pattern[str]
     or ends too early.
     """
     stream = _Stream(chunks)
+    for kind, path, length in _headers(stream):
+        if kind not in _REGULAR:
+            # Links and the like have a size, and nothing behind their header.
+            _content(stream, length if kind == _GLOBAL else 0, keep=False)
+        elif not wanted.search(path):
+            _content(stream, length, keep=False)
+        elif length > record_max:
+            _content(stream, length, keep=False)
+            yield Problem("", path, f"more than {record_max} bytes")
+        else:
+            yield Piece(path, _content(stream, length))
+
+
+def _headers(stream: _Stream) -> Iterator[tuple[bytes, str, int]]:
+    """Each member's kind, name and length, the headers that only lend those to the next one taken in."""
     name: str | None = None
     size: int | None = None
     for _ in range(MEMBERS_MAX):
@@ -63,27 +78,23 @@ def members(chunks: Iterable[bytes], *, record_max: int, wanted: re.Pattern[str]
         _check(header)
         kind, length = header[156:157], _number(header[124:136])
         if kind in (_PAX, _LONG_NAME, _LONG_LINK):
-            if length > HEADER_BYTES_MAX:
-                raise FormatError(f"a header of more than {HEADER_BYTES_MAX} bytes")
-            content = _content(stream, length)
+            content = _extension(stream, length)
             if kind == _PAX:
                 name, size = _pax(content, name, size)
             elif kind == _LONG_NAME:
                 name = _text(content.rstrip(b"\0"))
-            continue
-        if kind not in _REGULAR and kind not in _SKIPPED:
-            raise FormatError(f"a member of an unknown kind: {excerpt(kind)}")
-        length = length if size is None else size
-        path = _name(header) if name is None else name
-        name = size = None
-        if kind not in _REGULAR or not wanted.search(path):
-            _content(stream, length if kind in _REGULAR or kind == b"g" else 0, keep=False)
-        elif length > record_max:
-            _content(stream, length, keep=False)
-            yield Problem("", path, f"more than {record_max} bytes")
+        elif kind in _REGULAR or kind in _SKIPPED:
+            yield kind, _name(header) if name is None else name, length if size is None else size
+            name = size = None
         else:
-            yield Piece(path, _content(stream, length))
+            raise FormatError(f"a member of an unknown kind: {excerpt(kind)}")
     raise FormatError(f"more than {MEMBERS_MAX} files")
+
+
+def _extension(stream: _Stream, length: int) -> bytes:
+    if length > HEADER_BYTES_MAX:
+        raise FormatError(f"a header of more than {HEADER_BYTES_MAX} bytes")
+    return _content(stream, length)
 
 
 def _content(stream: _Stream, length: int, *, keep: bool = True) -> bytes:
