@@ -74,7 +74,8 @@ def probe(
     """
     from tidegate.web.probe_report import ProbesReport, lost_of
 
-    as_json = json_wanted(context, as_json) or bool(_above(context, "as_json"))
+    assert context.parent is not None
+    as_json = json_wanted(context, as_json or bool(context.parent.params.get("as_json")))
     given = overrides(state=state or _above(context, "state"))
     gathered = settings_for(config or _above(context, "config"), given)
     names = [one.name for one in gathered.settings.archive if archive in (None, one.name)]
@@ -141,9 +142,10 @@ def _count(count: int, what: str) -> str:
 # Probing
 
 
-def _above(context: typer.Context, name: str) -> "Path | None":
-    """What was given before the word `probe`: `tidegate sources --state DIR probe` means the same."""
-    return None if context.parent is None else context.parent.params.get(name)
+def _above(context: typer.Context, name: str) -> Path | None:
+    """A path given before the word `probe`: `tidegate sources --state DIR probe` means the same."""
+    given = None if context.parent is None else context.parent.params.get(name)
+    return None if given is None else Path(given)
 
 
 def _probed(gathered: "Gathered", archive: str | None, told: "Told") -> "tuple[ProbeReport, ...]":
@@ -154,6 +156,9 @@ def _probed(gathered: "Gathered", archive: str | None, told: "Told") -> "tuple[P
         return probe(gathered, os.environ, archive, told)
     except NotRunningError:
         return probe_alone(gathered, os.environ, archive, told)
+    except KeyError as error:
+        todo = "It runs by other settings than these: give it the same, and reload it (SIGHUP)."
+        raise Failure(ExitCode.USAGE, Complaint(str(error.args[0]), "", todo)) from None
 
 
 def _not_told(_: "ProbeRound | ProbeReport") -> None:

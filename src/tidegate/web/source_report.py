@@ -106,6 +106,7 @@ def todo_for(failure: str) -> str:
     return _TODO.get(failure.partition(":")[0], "")
 
 
+_WELL = frozenset({"good", "unused", "behind"})
 _TODO: Mapping[str, str] = {
     Failure.UNRESOLVED: "If other names fail as well, see to this host's name service (DNS).",
     Failure.FORBIDDEN_ADDRESS: "If this source is inside your site, set `private = true` for it; else its name is "
@@ -212,18 +213,19 @@ def _suite_of(base: str) -> str:
 
 
 def _hanging(archive: str, sources: Sequence[SourceReport]) -> str | None:
-    asked = [one for one in sources if one.rank is not None]
-    if len(asked) > 1 or (asked and len(sources) == 1):
+    left = [one for one in sources if one.state in _WELL]
+    if not sources or len(left) > 1 or (left and len(sources) == 1):
         return None
-    if asked:
+    if left:
         return (
-            f"{archive}: of {len(sources)} sources only {asked[0].url} is left; when it fails as well, nothing new "
+            f"{archive}: of {len(sources)} sources only {left[0].url} is left; when it fails as well, nothing new "
             "comes. Why the others are out: tidegate sources"
         )
-    if not sources:
-        return None
-    several = f"none of its {len(sources)} sources can be asked now"
-    which = several if len(sources) > 1 else f"its only source, {sources[0].url}, cannot be asked now"
+    which = (
+        f"all of its {len(sources)} sources are out"
+        if len(sources) > 1
+        else f"its only source, {sources[0].url}, is out"
+    )
     return f"{archive}: {which}; what is held is served on. Why: tidegate sources"
 
 
