@@ -196,6 +196,21 @@ def test_where_all_are_out_the_plan_is_empty_and_says_when_to_ask_again(health: 
     assert order(health, A, B) == [A, B]
 
 
+def test_a_source_that_mostly_works_comes_last_while_it_is_out(health: Health, now: Clock) -> None:
+    measured(health, A, 0.01, 5e6)
+    failed(health, A, Failure.CUT)
+    failed(health, B, Failure.CUT)
+    now.now += 0.1
+    assert health.of(A.url).breaker.state is State.OPEN
+    assert order(health) == [C, A]
+    assert reasons(health, A, B, C).keys() == {B.url}
+    now.now += 0.5
+    assert order(health) == [C, A, B]
+    for _ in range(8):
+        failed(health, A, Failure.CUT)
+    assert order(health) == [C, B]
+
+
 def test_where_all_but_one_on_trial_are_out_the_trials_end_is_looked_for_soon(health: Health, now: Clock) -> None:
     failed(health, A, Failure.UNREACHABLE)
     now.now += 0.5

@@ -7,8 +7,8 @@ the next. A source that was never measured ranks by a guess (`GUESSED_FIRST_BYTE
 quick, above one that is known to be slow. So no client waits for somebody unknown while somebody good is known; probes
 make the unknown known.
 
-Behind all of these come sources that were out and are due for a trial; at the very last, where nothing else may be
-asked, those that gave wrong bytes: a wrong answer costs only time.
+Behind all of these come sources that were out and are due for a trial, and then those that are out and yet mostly work.
+Only where nothing else may be asked, those that gave wrong bytes are: a wrong answer costs only time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -92,28 +92,36 @@ def plan(
     `paths` are names for the same bytes, the surest first (by-hash before plain): each source is asked for the
     first, then for the next.
     """
-    sorted_out = _sort_out(sources, paths, health, now)
-    asked = _ranked(sorted_out.closed, health, now, size or 0) + _ranked(sorted_out.due, health, now, size or 0)
+    found = _sort_out(sources, paths, health, now)
+    asked = [source for group in found.groups for source in _ranked(group, health, now, size or 0)]
     if not asked:
-        asked = _ranked(sorted_out.at_last, health, now, size or 0)
+        asked = _ranked(found.liars, health, now, size or 0)
     chosen = {source.url for source in asked}
-    excluded = tuple(one for one in sorted_out.excluded if one.source not in chosen)
+    excluded = tuple(one for one in found.excluded if one.source not in chosen)
     lasting = [(path, is_lasting(path)) for path in paths]
     candidates = tuple(
         Candidate(source, path, lasts, health.hedge_after_s(source.url)) for source in asked for path, lasts in lasting
     )
-    return Plan(candidates, excluded, sorted_out.again_at(now, anybody=bool(asked)))
+    return Plan(candidates, excluded, found.again_at(now, anybody=bool(asked)))
 
 
 @dataclass(slots=True)
 class _Sorted:
-    """Sources by whether they may be asked; the third group is excluded as long as one of the others is not empty."""
+    """Sources by whether they may be asked."""
 
     closed: list[Source] = field(default_factory=list)
     due: list[Source] = field(default_factory=list)
-    at_last: list[Source] = field(default_factory=list)
+    at_hand: list[Source] = field(default_factory=list)
+    """Out for a moment, and yet better than nobody."""
+    liars: list[Source] = field(default_factory=list)
+    """They gave wrong bytes; asked only where all other groups are empty."""
     excluded: list[Excluded] = field(default_factory=list)
     out: list[Breaker] = field(default_factory=list)
+
+    @property
+    def groups(self) -> tuple[list[Source], ...]:
+        """Those that are asked, one group after the other."""
+        return self.closed, self.due, self.at_hand
 
     def again_at(self, now: float, *, anybody: bool) -> float | None:
         """When it is worth making another plan."""
@@ -127,30 +135,35 @@ def _sort_out(sources: Iterable[Source], paths: Sequence[str], health: Health, n
         breaker = health.of(source.url).breaker
         if breaker.state is State.CLOSED:
             found.closed.append(source)
-        elif may_ask(breaker, now) and breaker.cause is not Cause.VIOLATION:
+            continue
+        is_liar, is_due = breaker.cause is Cause.VIOLATION, may_ask(breaker, now)
+        if is_due and not is_liar:
             found.due.append(source)
-        else:
-            found.out.append(breaker)
+            continue
+        found.out.append(breaker)
+        is_at_hand = may_ask_at_last(breaker, now)
+        if is_at_hand:
+            (found.liars if is_liar else found.at_hand).append(source)
+        if is_liar or not is_at_hand:
             found.excluded.append(Excluded(source.url, why_out(breaker, now)))
-            if may_ask_at_last(breaker, now):
-                found.at_last.append(source)
     _leave_behind(found, paths, health)
     return found
 
 
 def _leave_behind(found: _Sorted, paths: Sequence[str], health: Health) -> None:
     """Exclude who is known to be behind for the suite whose index is wanted, while somebody is not."""
-    if len(found.closed) + len(found.due) < 2 or not any(health.of(s.url).behind for s in (*found.closed, *found.due)):
+    asked = [source for group in found.groups for source in group]
+    if len(asked) < 2 or not any(health.of(source.url).behind for source in asked):
         return
     lagging = {
         source.url: Excluded(source.url, f"is behind by {span(behind_s)} for {base.rstrip('/') or 'this archive'}")
-        for source in (*found.closed, *found.due)
+        for source in asked
         for base, behind_s in health.of(source.url).behind.items()
         if any(_is_index_below(path, base) for path in paths)
     }
-    if len(lagging) < len(found.closed) + len(found.due):
-        found.closed = [source for source in found.closed if source.url not in lagging]
-        found.due = [source for source in found.due if source.url not in lagging]
+    if len(lagging) < len(asked):
+        for group in found.groups:
+            group[:] = [source for source in group if source.url not in lagging]
         found.excluded += lagging.values()
 
 
