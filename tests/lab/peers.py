@@ -1,7 +1,5 @@
 """What the other ways make of a fault: one cold update, and one cold install after a healthy update."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.lab.faults import Fault
@@ -9,9 +7,7 @@ from tests.lab.laboratory import Laboratory
 from tests.lab.outcome import SAID_MAX, End, Outcome, of_install, of_update
 from tests.lab.stage import ROLES
 from tests.lab.trees import set_package
-from tests.lab.ways import PEERS, Way
-
-AT_ONCE = 12  # clients, which mostly wait
+from tests.lab.ways import Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +20,10 @@ class Cell:
     install: Outcome
 
 
-def measure(laboratory: Laboratory, faults: list[Fault], tell: Callable[[Cell], None]) -> list[Cell]:
-    """Every way under every fault and, first, under none; many at once."""
-    jobs = [(way, fault) for fault in (None, *faults) for way in PEERS]
-
-    def one(job: tuple[Way, Fault | None]) -> Cell:
-        way, fault = job
-        update, install = _update(laboratory, way, fault), _install(laboratory, way, fault)
-        cell = Cell(way.name, fault.name if fault else "", update, install)
-        tell(cell)
-        return cell
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, jobs))
+def measure(laboratory: Laboratory, way: Way, fault: Fault | None) -> Cell:
+    """One way under one fault, or under none."""
+    update, install = _update(laboratory, way, fault), _install(laboratory, way, fault)
+    return Cell(way.name, fault.name if fault else "", update, install)
 
 
 def _update(laboratory: Laboratory, way: Way, fault: Fault | None) -> Outcome:

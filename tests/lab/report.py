@@ -59,6 +59,7 @@ class Report:
     crowd: Crowd | None = None
     loads: list[Load] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    unmeasured: list[str] = field(default_factory=list)  # what could not be measured, and why
 
 
 def write(report: Report, stem: Path) -> None:
@@ -70,7 +71,7 @@ def write(report: Report, stem: Path) -> None:
 
 def markdown(report: Report) -> str:
     """The page."""
-    parts = [INTRODUCTION, _verdicts(report.verdicts), _outcomes(report)]
+    parts = [INTRODUCTION, _verdicts(report.verdicts), _unmeasured(report), _outcomes(report)]
     if report.healthy is not None:
         parts += [HELD, _added(report)]
     parts += [_single(report), _surroundings(report)]
@@ -85,6 +86,11 @@ def lines(verdicts: Iterable[Verdict]) -> list[str]:
 def _verdicts(verdicts: Sequence[Verdict]) -> str:
     rows = [(one.target, one.found, "met" if one.met else "**missed**") for one in verdicts]
     return "## What was asked for\n\n" + _table(("target", "found", ""), rows)
+
+
+def _unmeasured(report: Report) -> str:
+    told = "\n".join(f"- {one}" for one in report.unmeasured)
+    return f"Could not be measured:\n\n{told}\n" if told else ""
 
 
 def _outcomes(report: Report) -> str:
