@@ -25,7 +25,7 @@ from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.settings import KeeperSettings
-from tidegate.sources import fetching as fetching_module
+from tidegate.sources import fetching, hashing
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.breaker import Breaker
 from tidegate.sources.fetching import Fetching
@@ -44,6 +44,7 @@ FETCH = FetchSettings(release_bytes_max=262_144)
 HEALTH = HealthSettings()
 KEEPER = KeeperSettings(refresh_interval_s=60.0)
 VERDICTS_MAX = 4_096
+HASH_IN_THREAD_FROM_BYTES = 300_000
 EVENTS_MAX = 100_000
 STORE = StoreSettings(free_bytes_min=0, memory_spool_bytes_max=4 << 20)
 
@@ -234,15 +235,15 @@ class World:
 
     def _life_until(self, stop: Stop) -> None:
         """A life that ends at once: nothing of it goes on, though its tasks are given their end."""
-        begun, loop = self.now(), VirtualLoop(self.clock)
-        life = self._start(loop, stop.at_s)
-        loop.advance_to(MONOTONIC_START_S + stop.at_s)
-        self.record.lives.append((begun, stop.at_s))
-        self.disk.stop(power=stop.power)
-        # Written a second after each change, and so perhaps not at all: then the next life begins without.
-        self._written = b"" if stop.power else encoded(life.health, self._urls)
-        self._forget(life)
-        loop.end()
+        begun = self.now()
+        with _loop(self.clock) as loop:
+            life = self._start(loop, stop.at_s)
+            loop.advance_to(MONOTONIC_START_S + stop.at_s)
+            self.record.lives.append((begun, stop.at_s))
+            self.disk.stop(power=stop.power)
+            # Written a second after each change, and so perhaps not at all: then the next life begins without.
+            self._written = b"" if stop.power else encoded(life.health, self._urls)
+            self._forget(life)
         self.clock.now_s = MONOTONIC_START_S + stop.at_s + stop.down_s
 
     def _forget(self, life: _Life) -> None:
@@ -255,15 +256,14 @@ class World:
         self.network.forget()
 
     def _last_life(self) -> None:
-        begun, loop = self.now(), VirtualLoop(self.clock)
-        life = self._start(loop, self.script.length_s)
-        loop.advance_to(MONOTONIC_START_S + self.script.length_s)
-        loop.run_until_complete(life.stop())
-        record, disk = self.record, self.disk
-        record.lives.append((begun, self.now()))
-        record.left = [f"{life.fetching.flights} flights"] if life.fetching.flights else []
-        record.left += loop.complaints
-        record.left += loop.end()
+        record, disk, begun = self.record, self.disk, self.now()
+        with _loop(self.clock) as loop:
+            life = self._start(loop, self.script.length_s)
+            loop.advance_to(MONOTONIC_START_S + self.script.length_s)
+            loop.run_until_complete(life.stop())
+            record.lives.append((begun, self.now()))
+            record.left = [f"{life.fetching.flights} flights"] if life.fetching.flights else []
+            record.left += loop.complaints + loop.end()
         record.served = {one.suite: one.date for one in disk.catalogue.served()}
         held = {digest: disk.blobs.read(digest) or b"" for digest, _ in disk.blobs.digests()}
         record.held = {digest: hashlib.sha256(body).digest() for digest, body in held.items()}
@@ -279,6 +279,16 @@ def live(vendor: Vendor, script: Script) -> Record:
 
 
 _VERIFIER = _Remembering()
+
+
+@contextmanager
+def _loop(clock: Clock) -> Iterator[VirtualLoop]:
+    """A loop that is ended whatever happens."""
+    loop = VirtualLoop(clock)
+    try:
+        yield loop
+    finally:
+        loop.end()
 
 
 def _lost(answer: Answer) -> Answer:
@@ -308,11 +318,20 @@ def _archive(script: Script, keyring: Keyring) -> Archive:
 
 @contextmanager
 def _joined(network: Network) -> Iterator[None]:
-    """Where `Fetching` would open sockets and start a thread, it gets the network that is played, and a timer."""
-    changed: Any = fetching_module
-    before = changed.Client, changed.Committer
-    changed.Client, changed.Committer = (lambda *_, **__: network), TimerCommitter
+    """Where `Fetching` would open sockets and start a thread, it gets the network that is played, and a timer.
+
+    What is hashed in a thread begins with smaller objects, so that the largest packages here are among it.
+    """
+    put: tuple[tuple[Any, str, Any], ...] = (
+        (fetching, "Client", lambda *_, **__: network),
+        (fetching, "Committer", TimerCommitter),
+        (hashing, "HASH_IN_THREAD_FROM_BYTES", HASH_IN_THREAD_FROM_BYTES),
+    )
+    before = [getattr(module, name) for module, name, _ in put]
     try:
+        for module, name, value in put:
+            setattr(module, name, value)
         yield
     finally:
-        changed.Client, changed.Committer = before
+        for (module, name, _), value in zip(put, before, strict=True):
+            setattr(module, name, value)

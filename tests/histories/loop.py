@@ -46,6 +46,10 @@ class _Selector:
         self._clock = clock
         self._turns = 0
 
+    def begin_anew(self) -> None:
+        """Count turns from here on."""
+        self._turns = 0
+
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:
             raise StuckError("everybody waits, and no timer is set")
@@ -114,7 +118,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             timer.cancel()
 
     def end(self) -> list[str]:
-        """Cancel all that is left, let it end, and close; returns which tasks there were."""
+        """Cancel all that is left, let it end, and close; idempotent. Returns which tasks there were."""
+        if self.is_closed():
+            return []
+        self._selector.begin_anew()
         left = sorted((task for task in asyncio.all_tasks(self) if not task.done()), key=hash)
         told = [f"{task.doing} goes on" for task in left if isinstance(task, _Task)]
         for task in left:

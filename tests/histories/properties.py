@@ -3,6 +3,7 @@
 The bounds are promises of the product; each says where it comes from.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -12,16 +13,17 @@ from tests.histories.network import Asked, Place
 from tests.histories.vendor import Vendor
 from tidegate.sources.breaker import requests_max
 from tidegate.sources.flight import ROUNDS_MAX
+from tidegate.sources.health import FAILING_WEIGHT, MOSTLY_WORKS_BELOW
 
 Property = Callable[[Record, Vendor], Iterator[str]]
 
 WITHIN_S = 3.0
 """With one honest, healthy source a request is answered whole within so long, beside what its bytes take there."""
-NAMES_MAX = 2
-"""An index is asked for by hash, and then by its plain name."""
 RELEASE_REQUESTS_PER_MINUTE_MAX = 30
 """To one source, for the statements of all suites: looks are shared, and back off."""
 MINUTE_S = 60.0
+TRUSTED_FAILURES_MAX = math.ceil(math.log(1 - MOSTLY_WORKS_BELOW, 1 - FAILING_WEIGHT))
+"""So many failures in a row make half of the last requests, whatever was before."""
 
 
 def nothing_unverified_is_completed(record: Record, vendor: Vendor) -> Iterator[str]:
@@ -74,7 +76,11 @@ def _on_full_disk(record: Record, at_s: float) -> bool:
 
 
 def a_dead_source_is_left_alone(record: Record, vendor: Vendor) -> Iterator[str]:
-    """docs/breaker.md: from its first failure on, a dead source gets `requests_max` of one life of the gateway."""
+    """docs/breaker.md: from its first failure on, a dead source gets `requests_max` of one life of the gateway.
+
+    Until more than half of its last requests have failed it passes for one that mostly works, and may be asked beyond
+    that where nothing else may be.
+    """
     for place in record.script.places:
         for spell in place.spells:
             if spell.fault not in DEAD or spell.period_s:
@@ -87,7 +93,7 @@ def a_dead_source_is_left_alone(record: Record, vendor: Vendor) -> Iterator[str]
                     continue
                 since = min(failed)
                 count = sum(one.at_s > since for one in asked)
-                if count > (bound := requests_max(ends - since, HEALTH)):
+                if count > (bound := requests_max(ends - since, HEALTH) + TRUSTED_FAILURES_MAX):
                     yield f"{place.host} is {spell.fault} and got {count} requests in {ends - since:.0f} s, not {bound}"
 
 
@@ -108,8 +114,8 @@ def requests_are_bounded(record: Record, vendor: Vendor) -> Iterator[str]:
 
 
 def requests_per_fetch_max(sources: int) -> int:
-    """In each of ROUNDS_MAX rounds each source by each name, and once more where the whole is asked for again."""
-    return ROUNDS_MAX * sources * (NAMES_MAX + 1)
+    """Each source in each of ROUNDS_MAX rounds, and once more where it has to give the whole alone."""
+    return (ROUNDS_MAX + 1) * sources
 
 
 def _is_statement(asked: Asked) -> bool:
