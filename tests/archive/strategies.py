@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tidegate.archive.errors import FormatError
 
 DATA = Path(__file__).parent.parent / "data"
+fewer = settings(max_examples=min(100, settings().max_examples))
+"""For examples that are long in the making and much alike."""
 
 words = st.text(alphabet="abcxyz0129.+~-", min_size=1, max_size=12)
 segments = st.from_regex(r"[A-Za-z0-9_+~:][A-Za-z0-9_.+~:-]{0,12}", fullmatch=True)

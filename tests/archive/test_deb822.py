@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.archive.strategies import DATA, field_names, nearly, refusal, value_lines
+from tests.archive.strategies import DATA, fewer, field_names, nearly, refusal, value_lines
 from tidegate.archive.deb822 import Deb822Limits, boolean, only_stanza, stanzas
 from tidegate.archive.errors import FormatError
 
@@ -19,6 +19,7 @@ def written(fields: dict[str, list[str]]) -> str:
     return "".join(f"{name}: " + "\n ".join(lines) + "\n" for name, lines in fields.items())
 
 
+@fewer
 @given(st.lists(stanza_fields, max_size=4), st.integers(1, 3))
 def test_what_was_written_is_read_again(original: list[dict[str, list[str]]], gap: int) -> None:
     data = ("\n" * gap).join(written(fields) for fields in original).encode()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.archive.strategies import DATA, cut, digests, nearly, paths, refusal, sizes, words
+from tests.archive.strategies import DATA, cut, digests, fewer, nearly, paths, refusal, sizes, words
 from tidegate.archive import blocks, packages
 from tidegate.archive.deb822 import stanzas
 from tidegate.archive.errors import BadPath, FormatError, WeakDigests
@@ -69,6 +69,7 @@ def test_chunks_of_one_byte_give_the_same_packages() -> None:
     assert list(parse_packages(data[i : i + 1] for i in range(len(data)))) == list(parse_packages([REAL])) * 8
 
 
+@fewer
 @given(st.lists(st.tuples(paths, digests, sizes, words, words, words, words), max_size=5))
 def test_packages_that_were_written_are_read_again(
     rows: list[tuple[str, bytes, int, str, str, str, str]],

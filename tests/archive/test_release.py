@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.archive.strategies import DATA, digests, nearly, paths, refusal, sizes
+from tests.archive.strategies import DATA, digests, fewer, nearly, paths, refusal, sizes
 from tidegate.archive.errors import BadPath, FormatError, WeakDigests
 from tidegate.archive.release import IndexEntry, parse_date, parse_release
 
@@ -35,6 +35,7 @@ def test_release_of_debian_is_read() -> None:
     assert line.encode() in REAL
 
 
+@fewer
 @given(st.dictionaries(paths, st.tuples(digests, sizes), max_size=20))
 def test_entries_that_were_written_are_read_again(entries: dict[str, tuple[bytes, int]]) -> None:
     lines = "".join(f" {digest.hex()} {size} {path}\n" for path, (digest, size) in entries.items())

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.web.source_report import SourceReport
@@ -19,6 +19,7 @@ sources = st.dictionaries(
 tallies = st.builds(Tally, counts, counts, counts, by_word, by_word, sources)
 
 
+@settings(max_examples=50)
 @given(st.lists(tallies, max_size=5))
 def test_sum_is_of_each_count_and_of_the_latest_moments(each: list[Tally]) -> None:
     summed = total(each)
@@ -34,6 +35,7 @@ def test_sum_is_of_each_count_and_of_the_latest_moments(each: list[Tally]) -> No
     assert total(reversed(each)) == summed
 
 
+@settings(max_examples=50)
 @given(st.lists(tallies, min_size=2, max_size=2))
 def test_each_slot_gives_back_what_its_worker_wrote_last(each: list[Tally]) -> None:
     shared = Tallies(2)
