@@ -250,6 +250,20 @@ async def test_a_source_that_failed_is_not_asked_by_another_name_in_the_same_rou
     assert [request.path for request in other.asked()] == [BY_HASH, PLAIN]
 
 
+async def test_who_once_lied_is_asked_after_all_where_nobody_else_has_it(
+    publish: Publish, server: SourceServer, serve: ServerFactory, tmp_path: Path
+) -> None:
+    """What it gives is verified like everything else."""
+    rare = publish("pool/rare.deb", SIZE)
+    lacking = serve(root=tmp_path)
+    async with place(tmp_path) as here:
+        here.fetching.health.violated(server.url, "in a test")
+        flight = await here.hold(rare, lacking, server, paths=("pool/rare.deb",))
+    assert flight.stage is Stage.HELD
+    assert flight.source == server.url
+    assert asked(lacking) == [""]
+
+
 # Rivals
 
 QUICK = HealthSettings(backoff_base_s=0.05, hedge_after_unknown_s=0.1, hedge_after_min_s=0.05, hedge_after_max_s=0.2)

@@ -166,11 +166,15 @@ class Flight:
         """Whom to ask, as soon as anybody may be asked; nobody where that is too far away."""
         now = self.sending.health.now
         until = now() + PATIENCE_S
+        without = set(self._given_up)
         while True:
-            planned = self.plan(self._given_up)
+            planned = self.plan(without)
             askable = [each for each in planned.candidates if (each.source.url, each.path) not in self._absent]
             if askable:
                 return askable
+            if planned.candidates:  # those lack it, all of them: then even who is asked last may be asked
+                without |= {each.source.url for each in planned.candidates}
+                continue
             if planned.again_at is None or planned.again_at > until:
                 told = {each.source for each in self.failures}
                 self.failures[:0] = [each for each in planned.excluded if each.source not in told]
