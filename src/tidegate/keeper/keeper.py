@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tidegate.keeper.adoption import Ports
-from tidegate.keeper.looking import Heard, Looking
+from tidegate.keeper.choosing import Heard
+from tidegate.keeper.looking import Looking
 from tidegate.keeper.on_demand import OnDemand
 from tidegate.keeper.outcome import NotAdopted, Outcome, SuiteKey
 from tidegate.keeper.pacing import jittered_s, retry_pause_s
 from tidegate.keeper.record import Record
 from tidegate.keeper.release_files import Answer, Asking, Trust
-from tidegate.keeper.rhythm import freeze_of
+from tidegate.keeper.rhythm import freeze_of, newest_dates
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.breaker import Breaker, State
@@ -180,12 +181,17 @@ class Keeper:
             group.create_task(self._retire())
             while True:
                 suites = self._suites()
-                self._looking.observer.retain(suites)
+                self._looking.observer.retain(suites | self._looks.keys())
                 for key in suites - self._schedules.keys():
                     self._schedules[key] = Schedule()
                     task = group.create_task(self._keep_fresh(key, self._schedules[key]))
-                    task.add_done_callback(lambda _, key=key: self._schedules.pop(key, None))  # type: ignore[misc]
+                    task.add_done_callback(partial(self._unscheduled, key))
                 await asyncio.sleep(1.0)
+
+    def _unscheduled(self, key: SuiteKey, task: "asyncio.Task[None]") -> None:
+        """A suite's schedule has ended: it may begin again when the suite comes back."""
+        del task
+        self._schedules.pop(key, None)
 
     def _suites(self) -> frozenset[SuiteKey]:
         configured = {(archive.name, suite) for archive in self._archives.values() for suite in archive.suites}
@@ -300,6 +306,9 @@ class Keeper:
         with contextlib.suppress(OSError):  # on a full disk the look is told all the same
             await asyncio.to_thread(self._ports.catalogue.note_look, Look(archive.name, suite, now, ok, told, alarm))
         served = self._ports.catalogue.snapshot(archive.name, suite)
-        sign = None if served is None else freeze_of(served, self._trust.marks, now)
-        if sign is not None and served is not None:
+        if served is None:
+            return
+        newest = newest_dates(self._trust.marks)
+        sign = freeze_of(served, newest, self._trust.marks.dates(archive.name, suite), now)
+        if sign is not None:
             self._record.alarm("possible-freeze", archive, suite, str(served.date), sign, date=served.date, reason=sign)

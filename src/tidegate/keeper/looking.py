@@ -6,11 +6,11 @@ had whole, the next newest is tried, and what is served stays; the look has fail
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from tidegate.archive.paths import suite_base
 from tidegate.keeper.adoption import IncompleteError, Ports, Taking, adopt
+from tidegate.keeper.choosing import Choice, Heard, Waiting, choices, held_back, is_served, passed_over
 from tidegate.keeper.observer import Observer
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
 from tidegate.keeper.pacing import Pace
@@ -19,42 +19,19 @@ from tidegate.keeper.record import Record
 from tidegate.keeper.release_files import Answer, Asking, Statement, Trust, ask
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Source
-from tidegate.sources.failure import Excluded, FetchError
-from tidegate.sources.fetching import Unchanged
+from tidegate.sources.failure import Excluded, Failure, FetchError
 from tidegate.sources.selection import Plan, plan
 from tidegate.trust.acceptance import Rules
-from tidegate.trust.verdict import Refused, utc
 
 WAIT_FOR_TRIAL_S = 2.0
 """Where no source may be asked, but one may be soon: a look waits so long for it."""
-STRAGGLER_S = 20.0
-"""Later answers than that are not waited for."""
+ANSWER_S = 20.0
+"""A source that has not given its Release by then is left."""
 FOLLOWING_MAX = 256
 """Looks whose stragglers are waited for at a time."""
 PAUSE_MIN_S = 0.01
 SHOWN_INTERVALS = 2
 """What an operator showed counts as its word for so many intervals between looks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A source's answer."""
-
-    source: Source
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A Release that could be served, the statements that bring it, and the operators that show it.
-
-    Without a statement it is the one that is served.
-    """
-
-    date: int
-    payload: bytes
-    statements: tuple[Statement, ...]
-    operators: tuple[str, ...]
 
 
 LateNews = Callable[[Archive, str, Heard], None]
@@ -130,9 +107,13 @@ class Looking:
         known = self._ports.catalogue.validator(source.url, suite_base(asking.suite))
         answer: Answer
         try:
-            answer = await ask(asking, source, self._ports.fetching, self._trust.verifier, known)
+            async with asyncio.timeout(ANSWER_S):
+                answer = await ask(asking, source, self._ports.fetching, self._trust.verifier, known)
         except FetchError as error:
             answer = error
+        except TimeoutError:
+            answer = FetchError(Failure.SLOW, f"no whole Release within {ANSWER_S:g} s")
+            self._ports.fetching.health.failed(source.url, answer)
         self.observer.saw(asking, source, answer)
         return Heard(source, answer)
 
@@ -178,10 +159,10 @@ class Looking:
 
     def _is_enough(self, asking: Asking, heard: Sequence[Heard]) -> bool:
         """The newest that was accepted is not older than what was accepted before, and enough operators show it."""
-        choices = self._choices(asking, heard)
-        if not choices or (asking.mark is not None and choices[0].date < asking.mark.date):
+        among = self._choices(asking, heard)
+        if not among or (asking.mark is not None and among[0].date < asking.mark.date):
             return False
-        return _is_served(asking, choices[0]) or len(choices[0].operators) >= self._needed(asking.archive)
+        return is_served(asking, among[0]) or len(among[0].operators) >= self._needed(asking.archive)
 
     def _follow(self, asking: Asking, stragglers: "frozenset[asyncio.Task[Heard]]") -> None:
         if len(self._following) >= FOLLOWING_MAX:
@@ -193,12 +174,9 @@ class Looking:
         task.add_done_callback(self._following.discard)
 
     async def _hear_late(self, asking: Asking, pending: "set[asyncio.Task[Heard]]") -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + STRAGGLER_S
         try:
-            while pending and loop.time() < end:
-                timeout_s = end - loop.time()
-                done, pending = await asyncio.wait(pending, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     await self.settle(asking.archive, asking.suite, task.result())
         finally:
@@ -209,32 +187,16 @@ class Looking:
     # Which Release is taken
 
     def _choices(self, asking: Asking, heard: Sequence[Heard]) -> tuple[Choice, ...]:
-        """What was acceptable, the newest first; of two with one Date, what more operators show."""
-        statements: dict[bytes, list[Statement]] = {}
-        dates: dict[bytes, int] = {}
-        for one in heard:
-            match one.answer:
-                case Statement() as statement:
-                    mark = statement.accepted.mark
-                    statements.setdefault(mark.digest, []).append(statement)
-                    dates[mark.digest] = mark.date
-                case Unchanged() if asking.served is not None:
-                    statements.setdefault(asking.served.payload, [])
-                    dates[asking.served.payload] = asking.served.date
-        found = (
-            Choice(dates[payload], payload, tuple(said), self._operators(asking.archive, asking.suite, payload))
-            for payload, said in statements.items()
-        )
-        return tuple(sorted(found, key=lambda choice: (-choice.date, -len(choice.operators))))
+        return choices(asking, heard, partial(self._operators, asking.archive, asking.suite))
 
     async def _decide(self, asking: Asking, heard: Sequence[Heard], hurried: asyncio.Event) -> Outcome:
-        choices, reasons = self._choices(asking, heard), list[Excluded]()
-        for choice in choices:
-            if _is_served(asking, choice):
+        among, reasons = self._choices(asking, heard), list[Excluded]()
+        for choice in among:
+            if is_served(asking, choice):
                 if not reasons and (asking.mark is None or asking.mark.date <= choice.date):
                     return await self._confirm(asking, choice)
                 break
-            held_back = self._held_back(asking, choice, choices)
+            held_back = self._held_back(asking, choice, among)
             if held_back:
                 source = choice.statements[0].source
                 excluded = Excluded(source, held_back)
@@ -244,27 +206,15 @@ class Looking:
             if isinstance(outcome, Adopted):
                 return outcome
             reasons.append(outcome)
-        return NotAdopted((*reasons, *_passed_over(asking, heard)))
+        return NotAdopted((*reasons, *passed_over(asking, heard)))
 
-    def _held_back(self, asking: Asking, choice: Choice, choices: Sequence[Choice]) -> str:
-        """Why a newer Release does not replace yet what is served; empty where it may.
-
-        Never for longer than `quorum_wait_s` in one life of this process, and never where nothing is served.
-        """
-        if asking.served is None or (asking.mark is not None and asking.mark.digest == choice.payload):
-            return ""
-        settings, needed = self._settings, self._needed(asking.archive)
-        has_rival = any(other.date == choice.date and other is not choice for other in choices)
-        if not has_rival and len(choice.operators) >= needed:
-            return ""
-        left_s = settings.quorum_wait_s - self.observer.waited_s(asking.archive, asking.suite, choice.payload)
-        if left_s <= 0:
-            return ""
-        until = utc(asking.now + int(left_s))
-        if has_rival:
-            return f"two Releases carry the Date {utc(choice.date)}: what is served stays until {until}"
-        shown = f"{len(choice.operators)} of {needed} operators show it (quorum)"
-        return f"the Release of {utc(choice.date)} waits until {until} at the latest: {shown}"
+    def _held_back(self, asking: Asking, choice: Choice, among: Sequence[Choice]) -> str:
+        waiting = Waiting(
+            self._needed(asking.archive),
+            self._settings.quorum_wait_s,
+            partial(self.observer.waited_s, asking.archive, asking.suite, choice.payload),
+        )
+        return held_back(asking, choice, among, waiting)
 
     async def _take(self, asking: Asking, choice: Choice, hurried: asyncio.Event) -> Adopted | Excluded:
         archive, suite, statement = asking.archive, asking.suite, choice.statements[0]
@@ -322,25 +272,3 @@ class Looking:
 
     def _needed(self, archive: Archive) -> int:
         return min(self._settings.quorum, len({source.operator for source in archive.sources}))
-
-
-def _is_served(asking: Asking, choice: Choice) -> bool:
-    return asking.served is not None and asking.served.payload == choice.payload
-
-
-def _passed_over(asking: Asking, heard: Sequence[Heard]) -> tuple[Excluded, ...]:
-    """Why each source's answer did not do."""
-    reasons = []
-    for one in heard:
-        match one.answer:
-            case FetchError() as error:
-                reasons.append(Excluded(one.source.url, str(error)))
-            case Refused(reason, evidence):
-                reasons.append(Excluded(one.source.url, f"{reason}: {evidence}"))
-            case Unchanged() if asking.served is not None and asking.mark is not None:
-                if asking.served.date < asking.mark.date:
-                    seen = utc(asking.mark.date)
-                    reasons.append(Excluded(one.source.url, f"still shows what is served; {seen} was seen before"))
-            case _:
-                pass
-    return tuple(reasons)

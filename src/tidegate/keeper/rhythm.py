@@ -4,7 +4,7 @@ A source that shows an old state for ever shows nothing wrong: each Release is s
 What gives a freeze away is time. A suite that came every hour and then says nothing for two days, while the vendor's
 other suites move on, is not at rest; and a Release whose Valid-Until comes near was meant to be replaced by now.
 
-`freeze_of` reads the marks; the rest is values in, a sentence out.
+Pure but `newest_dates`, which reads them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -67,12 +67,18 @@ def rhythm_of(dates: Iterable[int]) -> Rhythm | None:
     return Rhythm(len(gaps), gaps[len(gaps) // 2], longest)
 
 
-def freeze_of(served: Snapshot, marks: Marks, now: int) -> str | None:
-    """`possible_freeze` of what is served, by what was accepted so far of its archive."""
-    newest = {suite: mark.date for archive, suite, mark in marks.all() if archive == served.archive}
-    mark = newest.pop(served.suite, served.date)
-    dates = marks.dates(served.archive, served.suite)
-    return possible_freeze(Suite(served.date, served.valid_until, dates, mark, newest), now)
+def newest_dates(marks: Marks) -> dict[tuple[str, str], int]:
+    """The newest Date ever accepted, by archive and suite."""
+    return {(archive, suite): mark.date for archive, suite, mark in marks.all()}
+
+
+def freeze_of(served: Snapshot, newest: Mapping[tuple[str, str], int], dates: tuple[int, ...], now: int) -> str | None:
+    """`possible_freeze` of what is served, by the Dates accepted so far: of all suites the newest, of its own all."""
+    others = {
+        suite: date for (archive, suite), date in newest.items() if archive == served.archive and suite != served.suite
+    }
+    mark = newest.get((served.archive, served.suite), served.date)
+    return possible_freeze(Suite(served.date, served.valid_until, dates, mark, others), now)
 
 
 def possible_freeze(suite: Suite, now: int) -> str | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from tidegate.keeper.rhythm import freeze_of
+from tidegate.keeper.rhythm import freeze_of, newest_dates
 from tidegate.sources.archive import Archive
 from tidegate.store.catalogue import Catalogue, Look, Snapshot
 from tidegate.store.marks import Marks
@@ -125,14 +125,31 @@ def suites_of(archives: Iterable[Archive], catalogue: Catalogue, marks: Marks, n
     served = {(one.archive, one.suite): one for one in catalogue.served()}
     configured = {(archive.name, suite) for archive in archives for suite in archive.suites}
     looks = {(one.archive, one.suite): one for one in catalogue.looks()}
-    keys = sorted(configured | set(served))
-    return tuple(_suite(key, served.get(key), looks.get(key), marks, now, configured=key in configured) for key in keys)
+    newest = newest_dates(marks)
+    return tuple(
+        _suite(
+            key,
+            served.get(key),
+            looks.get(key),
+            now,
+            configured=key in configured,
+            mark=newest.get(key),
+            freeze=freeze_of(served[key], newest, marks.dates(*key), now) if key in served else None,
+        )
+        for key in sorted(configured | set(served))
+    )
 
 
 def _suite(
-    key: tuple[str, str], snapshot: Snapshot | None, look: Look | None, marks: Marks, now: int, *, configured: bool
+    key: tuple[str, str],
+    snapshot: Snapshot | None,
+    look: Look | None,
+    now: int,
+    *,
+    configured: bool,
+    mark: int | None,
+    freeze: str | None,
 ) -> SuiteReport:
-    mark = marks.get(*key)
     expired = snapshot is not None and snapshot.valid_until is not None and snapshot.valid_until < now
     return SuiteReport(
         archive=key[0],
@@ -145,11 +162,11 @@ def _suite(
         adopted_at=None if snapshot is None else snapshot.adopted_at,
         confirmed_at=None if snapshot is None else snapshot.confirmed_at,
         confirmed_by=() if snapshot is None else snapshot.confirmed_by,
-        mark=None if mark is None else mark.date,
+        mark=mark,
         looked_at=None if look is None else look.at,
         trouble=None if look is None or look.ok else look.outcome,
         alarm=None if look is None or not look.alarm else look.alarm,
-        possible_freeze=None if snapshot is None else freeze_of(snapshot, marks, now),
+        possible_freeze=freeze,
     )
 
 
