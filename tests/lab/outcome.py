@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from tests.e2e.judging import judge
 from tests.lab.tap import Served
@@ -54,11 +55,11 @@ def _judged(result: Result, apt: PrivateApt, trees: Trees) -> Outcome:
     if result.timed_out:
         return Outcome(End.TIMED_OUT, seconds)
     if not result.ok:
-        return Outcome(End.ERROR, seconds, _sentence(result))
+        return Outcome(End.ERROR, seconds, anonymous(_sentence(result), apt.root.parent))
     try:
         judge(apt, trees.archive, trees.oracle())
     except AssertionError as error:
-        return Outcome(End.WRONG, seconds, str(error)[:SAID_MAX])
+        return Outcome(End.WRONG, seconds, anonymous(str(error), apt.root.parent))
     return Outcome(End.OK, seconds)
 
 
@@ -66,7 +67,14 @@ def _sentence(result: Result) -> str:
     """The first line that says what went wrong."""
     lines = [line.strip() for line in result.said.splitlines()]
     told = [line for line in lines if line.startswith(("E:", "W:"))] or lines[-1:]
-    return told[0][:SAID_MAX] if told else ""
+    return told[0] if told else ""
+
+
+def anonymous(said: str, folder: Path) -> str:
+    """A sentence without the places of this machine, at a length that a table bears."""
+    for spelling in (str(folder), str(folder).replace("/", "_")):
+        said = said.replace(spelling, "")
+    return said[:SAID_MAX]
 
 
 def objections_to(served: list[Served], oracle: Oracle, trees: Trees) -> list[str]:

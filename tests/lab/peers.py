@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tests.lab.faults import Fault
 from tests.lab.laboratory import Laboratory
-from tests.lab.outcome import SAID_MAX, End, Outcome, of_install, of_update
+from tests.lab.outcome import End, Outcome, anonymous, of_install, of_update
 from tests.lab.stage import ROLES
 from tests.lab.trees import set_package
 from tests.lab.ways import Way
@@ -50,7 +50,7 @@ def _install(laboratory: Laboratory, way: Way, fault: Fault | None) -> Outcome:
         before = apt.update()
         if not before.ok:
             said = f"no update without the fault: {before.stderr}"
-            return Outcome(End.ERROR, round(before.seconds, 3), said[:SAID_MAX])
+            return Outcome(End.ERROR, round(before.seconds, 3), anonymous(said, folder))
         if fault:
             stage.strike(fault, ROLES[0])
         return of_install(apt.install(set_package("first")), apt, laboratory.trees)

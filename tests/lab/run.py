@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tests.lab import bulk, crowd, load, midstream, peers, rows, verdict
 from tests.lab.faults import Fault
 from tests.lab.laboratory import Laboratory
+from tests.lab.outcome import anonymous
 from tests.lab.report import Report
 from tests.lab.trees import Trees
 from tests.lab.ways import PEERS, Way
@@ -18,7 +20,6 @@ PARTS = ("peers", "rows", "midstream", "crowd", "load")
 AT_ONCE = 12  # clients of other ways, which mostly wait
 HEALTHY_ROWS = 2
 """Healthy rows before the faulty ones, and as many after them."""
-UNMEASURED_MAX = 400
 
 
 def measure(laboratory: Laboratory, report: Report, faults: list[Fault], parts: Sequence[str], load_s: float) -> None:
@@ -45,7 +46,7 @@ def _cells(laboratory: Laboratory, report: Report, faults: list[Fault]) -> list[
     def one(job: tuple[Way, Fault | None]) -> list[peers.Cell]:
         way, fault = job
         found: list[peers.Cell] = []
-        with _noted(report, f"{way.name}: {fault.name if fault else 'healthy'}"):
+        with _noted(report, f"{way.name}: {fault.name if fault else 'healthy'}", laboratory.work):
             found.append(peers.measure(laboratory, way, fault))
             _tell_cell(found[-1])
         return found
@@ -56,17 +57,17 @@ def _cells(laboratory: Laboratory, report: Report, faults: list[Fault]) -> list[
 
 
 def _loads(laboratory: Laboratory, report: Report, bulky: Trees, seconds: float) -> None:
-    with _noted(report, "dead sources under load"):
+    with _noted(report, "dead sources under load", laboratory.work):
         report.loads = load.measure(laboratory, bulky, seconds)
 
 
 def _single(laboratory: Laboratory, report: Report, bulky: Trees, parts: Sequence[str]) -> None:
     if "midstream" in parts:
-        with _noted(report, "a source that falls silent in mid-body"):
+        with _noted(report, "a source that falls silent in mid-body", laboratory.work):
             report.midstream = midstream.measure(laboratory, bulky)
             report.verdicts += verdict.of_midstream(report.midstream)
     if "crowd" in parts:
-        with _noted(report, "a crowd"):
+        with _noted(report, "a crowd", laboratory.work):
             report.crowd = crowd.measure(laboratory, bulky)
             report.verdicts += verdict.of_crowd(report.crowd)
 
@@ -85,19 +86,20 @@ def _rows(laboratory: Laboratory, report: Report, faults: list[Fault]) -> None:
 def _each(laboratory: Laboratory, report: Report, which: Sequence[Fault | None]) -> list[rows.Row]:
     found = []
     for fault in which:
-        with _noted(report, fault.name if fault else "healthy"):
+        with _noted(report, fault.name if fault else "healthy", laboratory.work):
             found.append(rows.measure(laboratory, fault))
             _tell_row(found[-1])
     return found
 
 
 @contextlib.contextmanager
-def _noted(report: Report, what: str) -> Iterator[None]:
+def _noted(report: Report, what: str, work: Path) -> Iterator[None]:
     """What fails to be measured is written down, and the rest goes on."""
     try:
         yield
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
-        report.unmeasured.append(f"{what}: {type(error).__name__}: {str(error)[:UNMEASURED_MAX]}")
+        said = anonymous(f"{what}: {type(error).__name__}: {error}", work)
+        report.unmeasured.append(said)
         say(f"could not be measured: {report.unmeasured[-1]}")
 
 
