@@ -85,6 +85,25 @@ def test_a_source_that_does_not_answer_is_bad_and_decides_the_exit_code(
     assert source_server.url in line
 
 
+def test_a_dead_source_beside_a_good_one_is_a_warning_as_is_the_last_one_left(
+    source_server: SourceServer, archive: SimulatedArchive, keys: Keys, tmp_path: Path
+) -> None:
+    config = settings_for(source_server, keys, tmp_path)
+    with SourceServer(archive.public, prefix="/debian") as dead:
+        dead.refuse()
+        config.write_text(f'{config.read_text()}operator = "one"\n[[archive.source]]\nurl = "{dead.url}"\n')
+        checks = tidegate("doctor", "--config", config, "--json").good().json["checks"]
+    assert [check["state"] for check in checks if check["name"] == "source of sim"] == ["ok", "warn"]
+    (hanging,) = [check for check in checks if check["name"] == "sources of sim"]
+    assert (hanging["state"], source_server.url in hanging["saw"]) == ("warn", True)
+
+
+def test_sources_of_a_single_operator_are_a_warning(source_server: SourceServer, keys: Keys, tmp_path: Path) -> None:
+    checks = tidegate("doctor", "--config", settings_for(source_server, keys, tmp_path), "--json").good().json["checks"]
+    (hanging,) = [check for check in checks if check["name"] == "sources of sim"]
+    assert (hanging["state"], hanging["saw"].startswith("all sources are ")) == ("warn", True)
+
+
 def test_a_suite_that_the_source_does_not_have_is_a_warning(
     source_server: SourceServer, keys: Keys, tmp_path: Path
 ) -> None:
