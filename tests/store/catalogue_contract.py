@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.store.drafts import sha256
-from tidegate.store.catalogue import Adoption, Catalogue, Listed, Look, Snapshot, Validator
+from tidegate.archive.packages import Package
+from tidegate.store.catalogue import Adoption, Catalogue, Listed, Look, Offer, Snapshot, Validator
 
 NOW = 1_795_000_000
 HOUR_S = 3600
@@ -26,6 +27,14 @@ def snapshot(suite: str = "stable", *, date: int = NOW, adopted_at: int = NOW, a
 
 def adoption(new: Snapshot, members: Sequence[Listed] = (), sha512: dict[bytes, bytes] | None = None) -> Adoption:
     return Adoption(new, members, sha512 or {})
+
+
+def package(name: str, version: str = "1", architecture: str = "amd64", source: str = "") -> Package:
+    """A package where archives keep it."""
+    source = source or name
+    path = f"pool/main/{source[0]}/{source}/{name}_{version}_{architecture}.deb"
+    data = path.encode()
+    return Package(path, sha256(data), len(data), name, version, architecture, source, version)
 
 
 INRELEASE = listed("dists/stable/InRelease")
@@ -232,6 +241,67 @@ class CatalogueContract:
         assert catalogue.retire(NOW * 2) == 0
         assert catalogue.served() == (adopted,)
         assert catalogue.members(adopted) == (PACKAGES,)
+
+    # Packages
+
+    def test_an_index_tells_its_packages_by_name_with_every_field(self, catalogue: Catalogue) -> None:
+        binary = package("libgreet1", "1:2.0-1", source="greet")._replace(source_version="2.0-1+b1")
+        source = package("greet", "1:2.0-1", "source")
+        other = package("hello")
+        assert catalogue.add_listing(PACKAGES.digest, [binary, other, source]) == 3
+        assert catalogue.packages(PACKAGES.digest) == (source, other, binary)
+        assert catalogue.packages(PACKAGES.digest, {"libgreet1", "greet", "nothing"}) == (source, binary)
+        assert catalogue.packages(PACKAGES.digest, ()) == ()
+        assert catalogue.package_names(PACKAGES.digest) == ("greet", "hello", "libgreet1")
+
+    def test_what_is_no_package_has_no_name(self, catalogue: Catalogue) -> None:
+        catalogue.add_listing(PACKAGES.digest, [HELLO])
+        catalogue.adopt(adoption(snapshot(), [PACKAGES]))
+        assert catalogue.packages(PACKAGES.digest) == ()
+        assert catalogue.package_names(PACKAGES.digest) == ()
+        assert catalogue.offers_at("debian", HELLO.path) == ()
+
+    def test_of_an_index_that_was_not_taken_in_nothing_is_known(self, catalogue: Catalogue) -> None:
+        assert catalogue.packages(PACKAGES.digest) == ()
+        assert catalogue.packages(PACKAGES.digest, ["hello"]) == ()
+        assert catalogue.package_names(PACKAGES.digest) == ()
+
+    def test_several_versions_of_a_package_are_all_told(self, catalogue: Catalogue) -> None:
+        versions = (package("hello", "1"), package("hello", "2"), package("hello", "2", "all"))
+        catalogue.add_listing(PACKAGES.digest, reversed(versions))
+        assert set(catalogue.packages(PACKAGES.digest, ["hello"])) == set(versions)
+        assert catalogue.package_names(PACKAGES.digest) == ("hello",)
+
+    def test_packages_are_told_before_their_index_is_adopted_and_paths_only_after(self, catalogue: Catalogue) -> None:
+        hello = package("hello")
+        catalogue.add_listing(PACKAGES.digest, [hello])
+        assert catalogue.packages(PACKAGES.digest, ["hello"]) == (hello,)
+        assert catalogue.offers_at("debian", hello.path) == ()
+        catalogue.adopt(adoption(snapshot(), [PACKAGES]))
+        assert catalogue.offers_at("debian", hello.path) == (Offer("stable", PACKAGES.path, hello),)
+        assert catalogue.offers_at("contoso", hello.path) == ()
+        assert catalogue.artifact("debian", hello.path) == Listed(hello.path, hello.sha256, hello.size)
+
+    def test_a_path_is_offered_once_by_each_suite_that_lists_it_served_ones_first(self, catalogue: Catalogue) -> None:
+        hello, rebuilt = package("hello"), package("hello")._replace(size=7)
+        security = listed("dists/security/main/binary-amd64/Packages.xz", "security's")
+        catalogue.add_listing(PACKAGES.digest, [hello])
+        catalogue.add_listing(NEWER_PACKAGES.digest, [rebuilt])
+        catalogue.add_listing(security.digest, [hello])
+        catalogue.adopt(adoption(snapshot(), [PACKAGES]))
+        catalogue.adopt(adoption(snapshot(date=NOW + 1), [NEWER_PACKAGES]))
+        catalogue.adopt(adoption(snapshot("security", date=NOW + 2), [security]))
+        catalogue.adopt(adoption(snapshot("security", date=NOW + 3)))
+        assert catalogue.offers_at("debian", hello.path) == (
+            Offer("stable", NEWER_PACKAGES.path, rebuilt),
+            Offer("security", security.path, hello),
+        )
+
+    def test_a_snapshot_tells_which_of_its_indices_were_taken_in(self, catalogue: Catalogue) -> None:
+        catalogue.add_listing(PACKAGES.digest, [package("hello")])
+        adopted = catalogue.adopt(adoption(snapshot(), [INRELEASE, PACKAGES]))
+        assert catalogue.listings(adopted) == (PACKAGES,)
+        assert catalogue.outdated() == ()
 
     # Generation
 

@@ -20,9 +20,11 @@ from tests.store.catalogue_contract import (
     CatalogueContract,
     adoption,
     listed,
+    package,
     snapshot,
 )
 from tests.store.drafts import sha256
+from tidegate.archive.packages import Package
 from tidegate.store import sqlite_catalogue
 from tidegate.store.catalogue import Catalogue, Listed, Look, Snapshot
 from tidegate.store.memory_catalogue import MemoryCatalogue
@@ -65,6 +67,36 @@ def test_a_catalogue_of_an_earlier_version_is_taken_over_as_it_is(tmp_path: Path
             assert catalogue.looks() == (Look("debian", "stable", 4, True, "adopted"),)
 
 
+def test_listings_of_an_earlier_version_serve_until_they_are_taken_in_anew(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.db"
+    hello = package("hello")
+    with closing(SqliteCatalogue(path)) as catalogue:
+        catalogue.add_listing(PACKAGES.digest, [hello, package("gone")])
+        catalogue.adopt(adoption(snapshot(), [PACKAGES]))
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            """
+            DROP INDEX artifact_name;
+            ALTER TABLE listing DROP COLUMN form;
+            ALTER TABLE artifact DROP COLUMN name;
+            ALTER TABLE artifact DROP COLUMN version;
+            ALTER TABLE artifact DROP COLUMN architecture;
+            ALTER TABLE artifact DROP COLUMN source;
+            ALTER TABLE artifact DROP COLUMN source_version;
+            """
+        )
+    with closing(SqliteCatalogue(path)) as catalogue:
+        assert catalogue.artifact("debian", hello.path) == Listed(hello.path, hello.sha256, hello.size)
+        assert not catalogue.has_listing(PACKAGES.digest)
+        assert catalogue.outdated() == (PACKAGES,)
+        assert catalogue.offers_at("debian", hello.path) == ()
+        catalogue.add_listing(PACKAGES.digest, [hello])
+        assert catalogue.has_listing(PACKAGES.digest)
+        assert catalogue.outdated() == ()
+        assert catalogue.packages(PACKAGES.digest) == (hello,)
+        assert catalogue.artifact("debian", package("gone").path) is None
+
+
 ARCHIVES = st.sampled_from(["debian", "contoso"])
 SUITES = st.sampled_from(["stable", "testing"])
 INDICES = st.sampled_from(range(5))
@@ -79,9 +111,10 @@ def strong(number: int) -> bytes:
     return sha256(b"a stand-in for SHA-512, its first half %d" % number) * 2
 
 
-def artifacts_of(number: int, version: int) -> list[Listed]:
+def artifacts_of(number: int, version: int) -> list[Listed | Package]:
     """Each index has paths of its own, so that no two of them in one snapshot disagree."""
-    return [listed(f"pool/{number}/{name}.deb", f"{name} {version}") for name in "ab"]
+    plain, other = (listed(f"pool/{number}/{name}.deb", f"{name} {version}") for name in "ab")
+    return [plain, Package(*other, f"name{version}", "1", "amd64", "b", "1")]
 
 
 class Histories(RuleBasedStateMachine):
@@ -152,6 +185,11 @@ class Histories(RuleBasedStateMachine):
             *(catalogue.artifact(archive, path) for archive in archives for path in ARTIFACTS),
             *(catalogue.by_digest(archive, index(n).digest) for archive in archives for n in range(5)),
             *(catalogue.by_digest(archive, strong(n)) for archive in archives for n in range(5)),
+            *(catalogue.packages(index(n).digest) for n in range(5)),
+            *(catalogue.packages(index(n).digest, ["name1"]) for n in range(5)),
+            *(catalogue.package_names(index(n).digest) for n in range(5)),
+            *(frozenset(catalogue.offers_at(archive, path)) for archive in archives for path in ARTIFACTS),
+            *(catalogue.listings(one) for one in catalogue.served()),
         )
 
     @invariant()

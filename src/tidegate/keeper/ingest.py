@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tidegate.archive.decompress import decompressed
 from tidegate.archive.errors import FormatError
-from tidegate.archive.packages import parse_packages
+from tidegate.archive.packages import Package, parse_packages
 from tidegate.archive.pdiff import parse_pdiff_index
 from tidegate.archive.source_index import parse_sources
 from tidegate.store.catalogue import Catalogue, Listed
@@ -23,6 +23,8 @@ from tidegate.store.sqlite_catalogue import SqliteCatalogue
 READ_BYTES = 1 << 18
 INDEX_BYTES_MAX = 4 << 30
 PDIFF_INDEX_BYTES_MAX = 16 << 20
+SOURCE = "source"
+"""What stands for a source package's architecture, as in Debian's .changes files (policy 5.6.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,15 @@ class Job:
     size_max: int = INDEX_BYTES_MAX
 
 
-def artifacts_of(job: Job) -> Iterator[Listed]:
+def artifacts_of(job: Job) -> Iterator[Listed | Package]:
     """What an index lists. Raises FormatError, naming where; OSError when the blob cannot be read."""
     directory, _, name = job.path.rpartition("/")
     chunks = decompressed(_chunks(job.fd), name, size_max=job.size_max)
     if name.startswith("Packages"):
-        for package in parse_packages(chunks):
-            yield Listed(package.path, package.sha256, package.size)
+        yield from parse_packages(chunks)
     elif name.startswith("Sources"):
         for part in parse_sources(chunks):
-            yield Listed(part.path, part.sha256, part.size)
+            yield Package(*part, SOURCE, part.name, part.version)
     else:
         for patch in parse_pdiff_index(_whole(chunks)):
             yield Listed(f"{directory}/{patch.path}", patch.sha256, patch.size)

@@ -3,11 +3,14 @@
 A *snapshot* is one Release with everything it lists (its *members*). A *listing* is one index taken apart: the
 artifacts that a Packages, Sources or pdiff Index lists. Listings are named by their index's digest and added
 beforehand; nothing sees them until a snapshot that has that index as a member is adopted, in one transaction.
+What a listing says about packages by name may be asked before that too: it is how one sees what an adoption brings.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+from tidegate.archive.packages import Package
 
 
 class Listed(NamedTuple):
@@ -16,6 +19,14 @@ class Listed(NamedTuple):
     path: str
     digest: bytes
     size: int
+
+
+class Offer(NamedTuple):
+    """A package as one suite's index lists it; `listed_in` is that index's path below the archive."""
+
+    suite: str
+    listed_in: str
+    package: Package
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +140,42 @@ class Catalogue(Protocol):
         """What a listing says about a path: served snapshots first, newest first, then replaced ones."""
         ...
 
-    def add_listing(self, digest: bytes, artifacts: Iterable[Listed]) -> int:
-        """Take in one index's artifacts; returns how many. All or nothing; a known digest is left as it is."""
+    def add_listing(self, digest: bytes, artifacts: Iterable[Listed | Package]) -> int:
+        """Take in one index's artifacts; returns how many. All or nothing; a known digest is left as it is.
+
+        What is no package (a patch of an index) is a Listed. A file of a source package is a Package whose
+        architecture is `source`.
+        """
         ...
 
     def has_listing(self, digest: bytes) -> bool:
-        """Whether this index was taken in."""
+        """Whether this index was taken in, with all that is kept of one today."""
+        ...
+
+    def outdated(self) -> tuple[Listed, ...]:
+        """Members of served snapshots whose listing an earlier version took in, with less than is kept today.
+
+        They go on being listed as they are until `add_listing` takes the same index in anew.
+        """
+        ...
+
+    def listings(self, snapshot: Snapshot) -> tuple[Listed, ...]:
+        """The snapshot's indices that were taken in, by path."""
+        ...
+
+    def packages(self, index: bytes, names: Collection[str] | None = None) -> tuple[Package, ...]:
+        """What an index lists of packages of these names (None: of all), by name and path. Not for an event loop."""
+        ...
+
+    def package_names(self, index: bytes) -> tuple[str, ...]:
+        """The names of all packages that an index lists, sorted. Not for an event loop."""
+        ...
+
+    def offers_at(self, archive: str, path: str) -> tuple[Offer, ...]:
+        """The package at a path, once for each suite and index that lists it, in the order of `artifact`.
+
+        Of several generations of a suite the newest that lists it. Not for an event loop.
+        """
         ...
 
     def note_asked(self, archive: str, suite: str, path: str, now: int) -> None:

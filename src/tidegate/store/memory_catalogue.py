@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
+from tidegate.archive.packages import Package
+from tidegate.store.catalogue import Adoption, Listed, Look, Offer, Snapshot, Validator
 
 
 class MemoryCatalogue:
@@ -13,7 +14,7 @@ class MemoryCatalogue:
         self._generation = 0
         self._snapshots: dict[int, Snapshot] = {}
         self._members: dict[int, dict[str, Listed]] = {}
-        self._listings: dict[bytes, dict[str, Listed]] = {}
+        self._listings: dict[bytes, dict[str, Listed | Package]] = {}
         self._sha512: dict[int, Mapping[bytes, bytes]] = {}
         self._asked: dict[tuple[str, str, str], int] = {}
         self._looks: dict[tuple[str, str], Look] = {}
@@ -77,10 +78,10 @@ class MemoryCatalogue:
             for member in self._members[snapshot.id].values():
                 found = self._listings.get(member.digest, {}).get(path)
                 if found is not None:
-                    return found
+                    return Listed(*found[:3])
         return None
 
-    def add_listing(self, digest: bytes, artifacts: Iterable[Listed]) -> int:
+    def add_listing(self, digest: bytes, artifacts: Iterable[Listed | Package]) -> int:
         rows = {artifact.path: artifact for artifact in artifacts}
         self._listings.setdefault(digest, rows)
         self._generation += 1
@@ -88,6 +89,29 @@ class MemoryCatalogue:
 
     def has_listing(self, digest: bytes) -> bool:
         return digest in self._listings
+
+    def outdated(self) -> tuple[Listed, ...]:
+        return ()  # what is in memory was taken in by this very version
+
+    def listings(self, snapshot: Snapshot) -> tuple[Listed, ...]:
+        return tuple(sorted(member for member in self.members(snapshot) if member.digest in self._listings))
+
+    def packages(self, index: bytes, names: Collection[str] | None = None) -> tuple[Package, ...]:
+        found = (row for row in self._listings.get(index, {}).values() if isinstance(row, Package))
+        wanted = (one for one in found if names is None or one.name in names)
+        return tuple(sorted(wanted, key=lambda one: (one.name, one.path)))
+
+    def package_names(self, index: bytes) -> tuple[str, ...]:
+        return tuple(sorted({one.name for one in self.packages(index)}))
+
+    def offers_at(self, archive: str, path: str) -> tuple[Offer, ...]:
+        offers: dict[tuple[str, str], Offer] = {}
+        for snapshot in self._of_archive(archive):
+            for member in self.listings(snapshot):
+                found = self._listings[member.digest].get(path)
+                if isinstance(found, Package):
+                    offers.setdefault((snapshot.suite, member.path), Offer(snapshot.suite, member.path, found))
+        return tuple(offers.values())
 
     def note_asked(self, archive: str, suite: str, path: str, now: int) -> None:
         self._asked[archive, suite, path] = now

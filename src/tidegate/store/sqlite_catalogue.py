@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidegate.store.catalogue import Adoption, Listed, Look, Snapshot, Validator
+from tidegate.archive.packages import Package
+from tidegate.store.catalogue import Adoption, Listed, Look, Offer, Snapshot, Validator
 from tidegate.store.sqlite import connect, transaction
 
 SHA512_BYTES = 64
@@ -30,10 +31,12 @@ CREATE TABLE IF NOT EXISTS sha512 (
   snapshot INTEGER NOT NULL REFERENCES snapshot ON DELETE CASCADE, sha512 BLOB NOT NULL, digest BLOB NOT NULL,
   PRIMARY KEY (snapshot, sha512)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sha512_digest ON sha512 (sha512);
-CREATE TABLE IF NOT EXISTS listing (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS listing (
+  id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, form INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS artifact (
   listing INTEGER NOT NULL REFERENCES listing ON DELETE CASCADE, path TEXT NOT NULL, digest BLOB NOT NULL,
-  size INTEGER NOT NULL, PRIMARY KEY (listing, path)) WITHOUT ROWID;
+  size INTEGER NOT NULL, name TEXT, version TEXT, architecture TEXT, source TEXT, source_version TEXT,
+  PRIMARY KEY (listing, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS asked (
   archive TEXT, suite TEXT, path TEXT, at INTEGER NOT NULL, PRIMARY KEY (archive, suite, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS look (
@@ -47,6 +50,26 @@ CREATE TABLE IF NOT EXISTS validator (
 _ADDED = (
     ("snapshot", "confirmed_by", "TEXT NOT NULL DEFAULT '[]'"),
     ("look", "alarm", "TEXT NOT NULL DEFAULT ''"),
+    ("listing", "form", "INTEGER NOT NULL DEFAULT 0"),
+    *(("artifact", column, "TEXT") for column in ("name", "version", "architecture", "source", "source_version")),
+)
+FORM = 1
+"""What is kept of a listing: 0, where its artifacts are and what they must be; 1, of which package they are too."""
+_BY_NAME = "CREATE INDEX IF NOT EXISTS artifact_name ON artifact (listing, name) WHERE name IS NOT NULL"
+# The package's own name and version stand for the source's where those are the same, as they mostly are.
+_PACKAGE = (
+    "SELECT a.path, a.digest, a.size, a.name, a.version, a.architecture, ifnull(a.source, a.name),"
+    " ifnull(a.source_version, a.version) FROM artifact a"
+)
+_PACKAGE_AT = _PACKAGE + " WHERE a.listing = ? AND a.path = ? AND a.name IS NOT NULL"
+# Without statistics SQLite would rather read the whole listing than search for a name.
+_FROM_INDEX = " INDEXED BY artifact_name WHERE a.listing = (SELECT id FROM listing WHERE digest = ?)"
+_PACKAGES_OF = _PACKAGE + _FROM_INDEX + " AND a.name IS NOT NULL ORDER BY a.name, a.path"
+_PACKAGES_NAMED = _PACKAGE + _FROM_INDEX + " AND a.name = ? ORDER BY a.path"
+_INSERT_ARTIFACT = "INSERT OR REPLACE INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_OFFERING = (
+    "SELECT s.suite, m.path, l.id FROM snapshot s JOIN member m ON m.snapshot = s.id JOIN listing l"
+    " ON l.digest = m.digest WHERE s.archive = ? ORDER BY s.replaced_at IS NOT NULL, s.date DESC, m.path"
 )
 _SELECT = (
     "SELECT archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at, replaced_at, id, confirmed_by"
@@ -71,20 +94,24 @@ class SqliteCatalogue:
     """`Catalogue` in one file, shared by several processes.
 
     Reads use one connection and writes another, so that a reader on the event loop never waits for a writer in a
-    thread. Commits are NORMAL: a power cut may lose the last adoption, which the next refresh makes again.
+    thread; what is asked about packages, in threads as well, has a third. Commits are NORMAL: a power cut may lose the
+    last adoption, which the next refresh makes again.
     """
 
     def __init__(self, path: Path) -> None:
         self._write = connect(path, sync="NORMAL", schema=_SCHEMA)
         _add_columns(self._write)
         self._read = connect(path, sync="NORMAL", schema="")
+        self._aside = connect(path, sync="NORMAL", schema="")
         self._lock = threading.Lock()
+        self._lock_aside = threading.Lock()
         self._generation = -1
         self._look_again_at = 0.0
         self._listings: dict[str, tuple[int, ...]] = {}
         self._listings_of = -1
 
     def close(self) -> None:
+        self._aside.close()
         self._read.close()
         self._write.close()
 
@@ -196,19 +223,65 @@ class SqliteCatalogue:
         )
         return tuple(dict.fromkeys(row[0] for row in rows))
 
-    def add_listing(self, digest: bytes, artifacts: Iterable[Listed]) -> int:
+    def add_listing(self, digest: bytes, artifacts: Iterable[Listed | Package]) -> int:
         # Sorted, so that the table grows at its end: a third of the time of an insert in index order.
         rows = sorted(artifacts)
         with self._transaction() as write:
-            cursor = write.execute("INSERT OR IGNORE INTO listing (digest) VALUES (?)", (digest,))
-            if cursor.rowcount == 0:
+            known = write.execute("SELECT id, form FROM listing WHERE digest = ?", (digest,)).fetchone()
+            if known is None:
+                cursor = write.execute("INSERT INTO listing (digest, form) VALUES (?, ?)", (digest, FORM))
+                listing = cursor.lastrowid or 0
+            elif known[1] != FORM:
+                listing = known[0]
+                write.execute("DELETE FROM artifact WHERE listing = ?", (listing,))
+                write.execute("UPDATE listing SET form = ? WHERE id = ?", (FORM, listing))
+            else:
                 return len(rows)
-            listing = cursor.lastrowid
-            write.executemany("INSERT OR REPLACE INTO artifact VALUES (?, ?, ?, ?)", ((listing, *row) for row in rows))
+            write.executemany(_INSERT_ARTIFACT, (_artifact_row(listing, row) for row in rows))
         return len(rows)
 
     def has_listing(self, digest: bytes) -> bool:
-        return self._read.execute("SELECT 1 FROM listing WHERE digest = ?", (digest,)).fetchone() is not None
+        query = "SELECT 1 FROM listing WHERE digest = ? AND form = ?"
+        return self._read.execute(query, (digest, FORM)).fetchone() is not None
+
+    def outdated(self) -> tuple[Listed, ...]:
+        query = (
+            "SELECT DISTINCT m.path, m.digest, m.size FROM snapshot s JOIN member m ON m.snapshot = s.id"
+            " JOIN listing l ON l.digest = m.digest WHERE s.replaced_at IS NULL AND l.form != ?"
+        )
+        return tuple(Listed(*row) for row in self._asked_aside(query, FORM))
+
+    def listings(self, snapshot: Snapshot) -> tuple[Listed, ...]:
+        query = (
+            "SELECT m.path, m.digest, m.size FROM member m JOIN listing l ON l.digest = m.digest"
+            " WHERE m.snapshot = ? ORDER BY m.path"
+        )
+        return tuple(Listed(*row) for row in self._asked_aside(query, snapshot.id))
+
+    def packages(self, index: bytes, names: Collection[str] | None = None) -> tuple[Package, ...]:
+        if names is None:
+            rows = self._asked_aside(_PACKAGES_OF, index)
+        else:
+            rows = [row for name in sorted(set(names)) for row in self._asked_aside(_PACKAGES_NAMED, index, name)]
+        return tuple(Package(*row) for row in rows)
+
+    def package_names(self, index: bytes) -> tuple[str, ...]:
+        query = (
+            "SELECT DISTINCT a.name FROM artifact a JOIN listing l ON l.id = a.listing"
+            " WHERE l.digest = ? AND a.name IS NOT NULL ORDER BY a.name"
+        )
+        return tuple(row[0] for row in self._asked_aside(query, index))
+
+    def offers_at(self, archive: str, path: str) -> tuple[Offer, ...]:
+        offers: dict[tuple[str, str], Offer] = {}
+        for suite, listed_in, listing in self._asked_aside(_OFFERING, archive):
+            for row in self._asked_aside(_PACKAGE_AT, listing, path):
+                offers.setdefault((suite, listed_in), Offer(suite, listed_in, Package(*row)))
+        return tuple(offers.values())
+
+    def _asked_aside(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock_aside:
+            return self._aside.execute(query, values).fetchall()
 
     def note_asked(self, archive: str, suite: str, path: str, now: int) -> None:
         with self._transaction() as write:
@@ -252,9 +325,17 @@ class SqliteCatalogue:
         return retired
 
 
+def _artifact_row(listing: int, row: Listed | Package) -> tuple[object, ...]:
+    if isinstance(row, Listed):
+        return (listing, *row, None, None, None, None, None)
+    source = None if row.source == row.name else row.source
+    version = None if row.source_version == row.version else row.source_version
+    return (listing, *row[:6], source, version)
+
+
 def _snapshot(row: tuple[Any, ...]) -> Snapshot:
-    *kept, confirmed_by = row
-    return Snapshot(*kept, tuple(json.loads(confirmed_by)))
+    values = (*row[:-1], tuple(json.loads(row[-1])))
+    return Snapshot(*values)
 
 
 def _add_columns(write: sqlite3.Connection) -> None:
@@ -264,6 +345,9 @@ def _add_columns(write: sqlite3.Connection) -> None:
         with transaction(write):
             if column not in _columns(write, table):  # another process may have been faster
                 write.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    if write.execute("SELECT 1 FROM sqlite_schema WHERE name = 'artifact_name'").fetchone() is None:
+        with transaction(write):
+            write.execute(_BY_NAME)
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:
