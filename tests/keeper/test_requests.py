@@ -19,7 +19,7 @@ from tests.keeper.house import (
     until,
 )
 from tests.simulator.archive import SimulatedArchive
-from tests.simulator.faults import Status
+from tests.simulator.faults import Silence, Status
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tests.store.drafts import read
@@ -260,6 +260,20 @@ async def test_a_release_whose_own_signature_is_bad_does_not_complete_anything(
         assert len(await here.events("refused", 2)) == 2
         archive.sign("stable", archive.keys.unknown)
         assert await here.keeper.complete(DEBIAN, "stable") is not None
+
+
+async def test_a_source_that_is_silent_holds_no_release_up_that_another_one_has(
+    archive: SimulatedArchive, serve: ServerFactory, keys: Keys, tmp_path: Path
+) -> None:
+    silent, gone, honest = serve(), serve(), serve()
+    async with house(tmp_path, archive_of(keys, silent, gone, honest)) as here:
+        await here.adopt()
+        silent.fault(Silence())
+        gone.fault(Status(404))
+        begun = time.monotonic()
+        assert await here.keeper.complete(DEBIAN, "stable") is None
+        assert time.monotonic() - begun < 2.0
+        assert here.read("dists/stable/Release.gpg") == archive.read("dists/stable/Release.gpg")
 
 
 async def test_what_is_not_served_cannot_be_completed(source_server: SourceServer, keys: Keys, tmp_path: Path) -> None:

@@ -12,15 +12,21 @@ from hashlib import sha256
 from tidegate.archive.paths import suite_base
 from tidegate.archive.release import IndexEntry, Release, parse_release
 from tidegate.keeper.adoption import IncompleteError, Ports, hold_indices, keep_file, list_indices
+from tidegate.keeper.polling import Patience, poll, waves
 from tidegate.keeper.record import Record
 from tidegate.keeper.release_files import Trust, detached
 from tidegate.keeper.wanted import indices_that_may_list
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.failure import Excluded, FetchError
+from tidegate.sources.selection import plan
 from tidegate.store.catalogue import Listed, Snapshot
 from tidegate.trust.acceptance import content_digest
 from tidegate.trust.frame import split_clearsigned
 from tidegate.trust.verdict import Refused
+
+SOURCES_AT_ONCE = 2
+"""Operators that are asked at once for a Release.gpg; further ones where none of them has it."""
+ASK_MORE_AFTER_S = 0.7
 
 
 class OnDemand:
@@ -119,24 +125,37 @@ class OnDemand:
         return None
 
     async def _complete(self, archive: Archive, suite: str) -> str | None:
-        snapshot = self._ports.catalogue.snapshot(archive.name, suite)
+        snapshot, health = self._ports.catalogue.snapshot(archive.name, suite), self._ports.fetching.health
         if snapshot is None:
             return f"{suite} is not served"
-        problem = f"no source has a Release and Release.gpg of what is served of {suite}"
-        for source in archive.sources:
-            try:
-                kept = await self._release_files(archive, snapshot, source)
-            except (FetchError, IncompleteError) as error:
-                self._record.passed_over("source-failed", archive, suite, Excluded(source.url, str(error)))
-                problem = f"{source.url}: {error}"
-                continue
-            if kept:
-                await asyncio.to_thread(self._ports.catalogue.add_members, snapshot, kept)
-                return None
-        return problem
+        planned = plan(archive.sources, (f"{suite_base(suite)}Release",), health, health.now())
+        polled = await poll(
+            waves((one.source for one in planned.candidates), SOURCES_AT_ONCE),
+            partial(self._release_files_or_not, archive, snapshot),
+            lambda answers: any(isinstance(answer, list) for answer in answers),
+            Patience(ASK_MORE_AFTER_S, grace_s=0.0),
+        )
+        for straggler in polled.stragglers:
+            straggler.cancel()
+        kept = next((answer for answer in polled.answers if isinstance(answer, list)), None)
+        if kept is None:
+            failures = [answer for answer in polled.answers if isinstance(answer, str)]
+            excluded = [f"{one.source}: {one.reason}" for one in planned.excluded]
+            return "; ".join((*failures, *excluded)) or "no source is configured"
+        await asyncio.to_thread(self._ports.catalogue.add_members, snapshot, kept)
+        return None
+
+    async def _release_files_or_not(self, archive: Archive, snapshot: Snapshot, source: Source) -> list[Listed] | str:
+        """Release and Release.gpg of this very snapshot, kept; or why this source does not give them."""
+        try:
+            kept = await self._release_files(archive, snapshot, source)
+        except (FetchError, IncompleteError) as error:
+            self._record.passed_over("source-failed", archive, snapshot.suite, Excluded(source.url, str(error)))
+            return f"{source.url}: {error}"
+        return kept or f"{source.url}: has no Release and Release.gpg of what is served of {snapshot.suite}"
 
     async def _release_files(self, archive: Archive, snapshot: Snapshot, source: Source) -> list[Listed]:
-        """Release and Release.gpg of this very snapshot, kept; empty where a source has others. Raises as named."""
+        """The same; empty where a source has others. Raises FetchError and IncompleteError."""
         files, _ = await detached(snapshot.suite, source, self._ports.fetching)
         if content_digest(files["Release"]) != snapshot.payload:
             return []
