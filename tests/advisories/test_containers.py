@@ -121,6 +121,32 @@ def test_a_header_may_not_claim_any_size(tmp_path: Path) -> None:
         list(tar_format.members([data], record_max=2000, wanted=containers.ANY))
 
 
+def test_a_pax_header_may_give_the_size_and_has_to_be_one() -> None:
+    def with_header(content: bytes) -> bytes:
+        header, member = tarfile.TarInfo("pax"), tarfile.TarInfo("CVE-2026-0001.json")
+        header.type, header.size, member.size = tarfile.XHDTYPE, len(content), 5
+        return header.tobuf() + content + bytes(-len(content) % 512) + member.tobuf() + b"12345" + bytes(507 + 1024)
+
+    def read(content: bytes) -> list[tuple[str, bytes]]:
+        return records(tar_format.members([with_header(content)], record_max=2000, wanted=containers.ANY))
+
+    assert read(b"9 size=3\n") == [("CVE-2026-0001.json", b"123")]
+    assert read(b"12 path=a/b\n") == [("a/b", b"12345")]
+    for content in (b"size=3\n", b"99 size=3\n", b"9 size=3x", b"12 size=many\n", b"11 size=-3\n"):
+        with pytest.raises(FormatError, match="pax header"):
+            read(content)
+
+
+def test_a_member_of_an_unknown_kind_and_a_number_that_is_none_are_refused() -> None:
+    unknown, odd = tarfile.TarInfo("a"), bytearray(tarfile.TarInfo("a").tobuf())
+    unknown.type = b"S"
+    odd[124:135] = b"12x45678901"
+    odd[148:156] = b"%06o\0 " % (sum(odd) - sum(odd[148:156]) + 8 * 0x20)
+    for data, complaint in ((unknown.tobuf(), "unknown kind"), (bytes(odd), "no number in a tar header")):
+        with pytest.raises(FormatError, match=complaint):
+            list(tar_format.members([data + bytes(1024)], record_max=2000, wanted=containers.ANY))
+
+
 def test_links_and_devices_of_an_archive_are_passed_over() -> None:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.advisories.samples import sample
-from tidegate.advisories import debian_osv, debian_tracker, kev, ubuntu_osv, ubuntu_tracker, ubuntu_vex
+from tidegate.advisories import debian_osv, debian_tracker, kev, ubuntu_notices, ubuntu_osv, ubuntu_tracker, ubuntu_vex
 from tidegate.advisories.statement import Parsed, Record, Statement, Status
 from tidegate.archive.errors import FormatError
 from tidegate.archive.versions import compare
@@ -27,6 +27,11 @@ READERS: dict[str, tuple[Parse, bytes, str]] = {
     "ubuntu-security-api": (
         ubuntu_tracker.parse,
         json.dumps(json.loads(sample("ubuntu-security-api.json"))["cves"][0]).encode(),
+        "",
+    ),
+    "ubuntu-notices": (
+        ubuntu_notices.parse,
+        json.dumps(json.loads(sample("ubuntu-notices.json"))["notices"][1]).encode(),
         "",
     ),
     "ubuntu-vex": (ubuntu_vex.parse, sample("ubuntu-vex/CVE-2025-0167.json"), ""),
@@ -125,7 +130,12 @@ def test_a_record_nested_10000_deep_is_refused_with_a_reason(name: str) -> None:
 @pytest.mark.parametrize("name", JSON_READERS)
 def test_a_lone_surrogate_in_a_text_is_refused_with_a_reason(name: str) -> None:
     parse, whole, piece = READERS[name]
-    at = {"kev": "vulnerabilityName", "ubuntu-vex": "description", "ubuntu-security-api": "priority"}.get(name)
+    at = {
+        "kev": "vulnerabilityName",
+        "ubuntu-vex": "description",
+        "ubuntu-security-api": "priority",
+        "ubuntu-notices": "title",
+    }.get(name)
     at = at or ("description" if name == "debian-tracker" else "details")
     document = json.dumps(json.loads(whole)).encode()
     start = document.index(b'"' + at.encode() + b'": "') + len(at) + 5

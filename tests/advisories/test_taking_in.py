@@ -57,6 +57,7 @@ def osv(identity: str, modified: str, summary: str = "") -> Piece:
         ("ubuntu-tracker", "ubuntu-tracker", 3, 18),
         ("ubuntu-vex", "ubuntu-vex", 5, 52),
         ("ubuntu-security-api", "ubuntu-security-api.json", 1, 7),
+        ("ubuntu-notices", "ubuntu-notices.json", 2, 0),
         ("debian-tracker", "debian-tracker.json", 4, 8),
         ("debian-osv", "debian-osv", 3, 3),
         ("kev", "kev.json", 1, 0),

@@ -1,7 +1,7 @@
 """What the vendors say about vulnerabilities: their feeds, read record by record, and what they said over time.
 
 A feed is bytes (`containers`, `tar`, `json_members` cut it into records), a record is read by its feed's module
-(`ubuntu_osv`, `ubuntu_tracker`, `ubuntu_vex`, `debian_tracker`, `debian_osv`, `kev`, `epss`), and `taking_in` brings
-what was read into a `history.History`, which answers for any moment. All but `containers` and the SQLite history are
-pure.
+(`ubuntu_osv`, `ubuntu_tracker`, `ubuntu_notices`, `ubuntu_vex`, `debian_tracker`, `debian_osv`, `kev`, `epss`), and
+`taking_in` brings what was read into a `history.History`, which answers for any moment. All but `containers` and the
+SQLite history are pure.
 """

@@ -10,6 +10,7 @@ from tidegate.advisories import (
     debian_osv,
     debian_tracker,
     kev,
+    ubuntu_notices,
     ubuntu_osv,
     ubuntu_tracker,
     ubuntu_vex,
@@ -71,6 +72,12 @@ FEEDS = {
             "Ubuntu's CVE tracker, by its security API",
             ubuntu_tracker.parse,
             member=re.compile(r"cves/[0-9]+"),
+        ),
+        Feed(
+            "ubuntu-notices",
+            "Ubuntu's notices, by its security API",
+            ubuntu_notices.parse,
+            member=re.compile(r"notices/[0-9]+"),
         ),
         Feed(
             "ubuntu-vex",

@@ -131,7 +131,7 @@ def _pax(content: bytes, name: str | None, size: int | None) -> tuple[str | None
     while at < len(content):
         length = _PAX_RECORD.match(content, at)
         end = at + int(length[1]) if length else 0
-        if length is None or not length.end() < end <= len(content):
+        if length is None or not length.end() < end <= len(content) or content[end - 1 : end] != b"\n":
             raise FormatError("a pax header that cannot be read")
         key, _, value = content[length.end() : end - 1].partition(b"=")
         if key == b"path":
