@@ -26,6 +26,8 @@ LINE_BYTES_MAX = 1 << 20
 PROBE_TIMEOUT_S = 60.0
 """Until the next probe of a round ends; each has a time of its own, and only so many are made at once."""
 
+ENDED = "the gateway ended in the middle of its answer"
+
 
 class NotRunningError(Exception):
     """No gateway serves from this state."""
@@ -64,8 +66,12 @@ def ask(layout: Layout, method: str, target: str, *, timeout_s: float) -> bytes:
 
 
 def ask_lines(layout: Layout, method: str, target: str, *, timeout_s: float) -> Iterator[bytes]:
-    """The lines of a 200 from the running gateway, each as it comes. Raises as `ask`; `timeout_s` is for each line."""
+    """The lines of a 200 from the running gateway, each as it comes; `timeout_s` is for each line.
+
+    Raises as `ask`, and ConnectionResetError where it ends in the middle (http.client takes a close for the end).
+    """
     connection = _Connection(layout.control, timeout_s)
+    begun = False
     try:
         connection.request(method, target)
         answer = connection.getresponse()
@@ -74,10 +80,13 @@ def ask_lines(layout: Layout, method: str, target: str, *, timeout_s: float) -> 
         if answer.status != 200:
             raise NotRunningError(f"the gateway at {layout.control} answered {answer.status}")
         while line := answer.readline(LINE_BYTES_MAX):
+            begun = True
             yield line
     except PermissionError:
         raise
     except (OSError, http.client.HTTPException) as error:
+        if begun:
+            raise ConnectionResetError(errno.ECONNRESET, ENDED, str(layout.control)) from None
         raise NotRunningError(f"no gateway answers at {layout.control}: {error}") from None
     finally:
         connection.close()
@@ -119,13 +128,19 @@ def probe(
     """
     layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
     target = "/probe" if archive is None else "/probe?" + urlencode({"archive": archive})
-    lines: list[ProbeRound | ProbeReport] = []
-    try:
-        for text in ask_lines(layout, "POST", target, timeout_s=PROBE_TIMEOUT_S):
-            lines.append(msgspec.json.decode(text, type=ProbeRound | ProbeReport))
-            told(lines[-1])
-    except NotRunningError as error:
-        if lines:
-            raise ConnectionResetError(errno.ECONNRESET, str(error)) from None
-        raise
-    return tuple(line for line in lines if isinstance(line, ProbeReport))
+    probes: list[ProbeReport] = []
+    expected: int | None = None
+    for text in ask_lines(layout, "POST", target, timeout_s=PROBE_TIMEOUT_S):
+        try:
+            line = msgspec.json.decode(text, type=ProbeRound | ProbeReport)
+        except msgspec.DecodeError:  # half a line
+            break
+        told(line)
+        match line:
+            case ProbeRound(sources=count):
+                expected = count
+            case ProbeReport():
+                probes.append(line)
+    if expected is None or len(probes) < expected:
+        raise ConnectionResetError(errno.ECONNRESET, ENDED, str(layout.control))
+    return tuple(probes)
