@@ -2,6 +2,7 @@
 
 STATE/marks.db      high-water marks: what was ever accepted (threat 9: survives a wiped cache)
 STATE/journal.db    append-only events
+STATE/holds.db      what the fleet uses, and what its operator wants held
 STATE/sources.json  what was learned of the sources; begun anew where it is missing
 STATE/running.json  who serves this state now, and where it listens
 STATE/control.sock  commands to the running gateway, for whoever may open it
@@ -38,6 +39,10 @@ class Layout:
     @property
     def journal(self) -> Path:
         return self.state / "journal.db"
+
+    @property
+    def holds(self) -> Path:
+        return self.state / "holds.db"
 
     @property
     def sources(self) -> Path:

@@ -11,6 +11,7 @@ from tidegate.store.layout import Layout
 from tidegate.store.marks import SqliteMarks
 from tidegate.store.settings import StoreSettings
 from tidegate.store.sqlite_catalogue import SqliteCatalogue
+from tidegate.store.sqlite_holds import SqliteHolds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,14 @@ class Store:
     catalogue: SqliteCatalogue
     marks: SqliteMarks
     journal: SqliteJournal
+    holds: SqliteHolds
 
     def close(self) -> None:
         """Close the databases."""
         self.catalogue.close()
         self.marks.close()
         self.journal.close()
+        self.holds.close()
 
 
 def layout_of(settings: StoreSettings, environment: Mapping[str, str], *, uid: int) -> Layout:
@@ -45,4 +48,5 @@ def open_store(layout: Layout) -> Store:
         SqliteCatalogue(layout.catalogue),
         SqliteMarks(layout.marks),
         SqliteJournal(layout.journal),
+        SqliteHolds(layout.holds),
     )
