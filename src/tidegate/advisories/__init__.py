@@ -2,6 +2,6 @@
 
 A feed is bytes (`containers`, `tar`, `json_members` cut it into records), a record is read by its feed's module
 (`ubuntu_osv`, `ubuntu_tracker`, `ubuntu_notices`, `ubuntu_vex`, `debian_tracker`, `debian_osv`, `kev`, `epss`), and
-`taking_in` brings what was read into a `history.History`, which answers for any moment. All but `containers` and the
-SQLite history are pure.
+`taking_in` brings what was read into a `history.History`, which answers for any moment; `from_files` does all of it for
+a path. All but that, `containers` and the SQLite history are pure.
 """
