@@ -103,4 +103,16 @@ status` says so: its failures, and its lies, hit all of them at once.
 
 A folder (`file:///PATH` or `/PATH`) is a source like any other, of the kind `media`: a mounted disc or share that holds
 `dists` and `pool`, or a part of them. What is read there is verified as if it came from the network. Links within it
-are followed, and none that leads out of it."""
+are followed, and none that leads out of it.
+
+## Through the site's proxy
+
+Where the world is reached only through a proxy, name it: `proxy = "http://proxy.corp.example:3128"` in `[fetch]`. It is
+never taken from the environment, and takes no user name. https goes through it by CONNECT, with the source's own
+certificate; http is asked of it by the whole address; the hosts that clients reach by CONNECT go through it too. What
+is within the site is asked directly: sources with `private = true`, private addresses, and names without a dot.
+
+The proxy resolves the names, so it is the proxy, not Tidegate, that keeps a source's name from leading into the site:
+see that its own rules do. Addresses that are private, in any spelling, and names of this machine are still refused
+where a redirect names them. When the proxy fails, every source behind it is told as unreachable, with the proxy's
+address."""

@@ -23,6 +23,7 @@ from tidegate.sources.archive import Endpoint, is_literal
 from tidegate.sources.connection import Connection, Head, Sink
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.media import Media
+from tidegate.sources.proxy import goes_by, proxy_of, target_by, tunnel
 from tidegate.sources.redirect import STATUSES, next_hop
 from tidegate.sources.settings import FetchSettings
 
@@ -124,6 +125,7 @@ class Client:
         self._sweep: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
         self._media = Media(settings)
+        self._proxy = proxy_of(settings.proxy)
         self._closed = False
 
     async def get(
@@ -148,8 +150,7 @@ class Client:
 
     async def dial(self, endpoint: Endpoint) -> socket.socket:
         """A bare connected socket, its address checked as for a fetch. Raises FetchError."""
-        host = self._host(endpoint)
-        return await self._first_to_connect(endpoint, host, await self._resolve(endpoint, host))
+        return await self._reach(endpoint, self._host(endpoint), through=True)
 
     def close(self) -> None:
         """End all connections, idle ones too, and make no new ones."""
@@ -168,7 +169,8 @@ class Client:
     async def _get_one(
         self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink, begun: Callable[[], None] | None
     ) -> None:
-        request = _request(endpoint, target, headers)
+        by_proxy = goes_by(self._proxy, endpoint) is not None
+        request = _request(endpoint, target_by(endpoint, target) if by_proxy else target, headers)
         host = self._host(endpoint)
         host.users += 1
         try:
@@ -273,8 +275,7 @@ class Client:
     async def _connect(self, endpoint: Endpoint, host: _Host) -> Connection:
         if self._closed:
             raise FetchError(Failure.UNREACHABLE, "this gateway is stopping")
-        addresses = await self._resolve(endpoint, host)
-        sock = await self._first_to_connect(endpoint, host, addresses)
+        sock = await self._reach(endpoint, host, through=endpoint.scheme == "https")
 
         def released(connection: Connection) -> None:
             if connection.is_idle and len(host.idle) < IDLE_CONNECTIONS_MAX:
@@ -305,6 +306,24 @@ class Client:
             sock.close()
             raise FetchError(Failure.TLS, str(error) or type(error).__name__) from None
         return connection
+
+    async def _reach(self, endpoint: Endpoint, host: _Host, *, through: bool) -> socket.socket:
+        """A socket to an endpoint, or to the proxy that it is asked by: `through` it, or to speak to the proxy."""
+        proxy = goes_by(self._proxy, endpoint)
+        if proxy is None:
+            return await self._first_to_connect(endpoint, host, await self._resolve(endpoint, host))
+        between = self._host(proxy)
+        try:
+            sock = await self._first_to_connect(proxy, between, await self._resolve(proxy, between))
+        except FetchError as error:
+            raise FetchError(error.failure, f"the proxy {error.evidence}") from None
+        if through:
+            try:
+                await tunnel(sock, proxy, endpoint, within_s=self._settings.connect_timeout_s)
+            except BaseException:
+                sock.close()
+                raise
+        return sock
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -29,6 +29,8 @@ from tidegate.store.settings import StoreSettings
 PASSING_BYTES_MAX = 256 << 20
 """An unlisted file's size at most: Debian's netboot images have 40 to 110 MB."""
 ROOM_KNOWN_S = 0.25
+_FRESH = {"Cache-Control": "max-age=0"}
+"""Documents say what is new: no cache on the way, such as a site's proxy, may answer from memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Fetching:
         begun = loop.time()
         self.health.asked(source.url)
         try:
-            await self.client.get(source.endpoint, source.target(path), headers, whole)
+            await self.client.get(source.endpoint, source.target(path), headers | _FRESH, whole)
         except FetchError as error:
             self.health.failed(source.url, error)
             raise

@@ -121,6 +121,16 @@ class FetchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             " otherwise itself"
         ),
     ] = False
+    proxy: Annotated[
+        str,
+        Meta(
+            pattern=r"^(?:http://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)"
+            r":(?:6553[0-5]|655[0-2]\d|65[0-4]\d{2}|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3}))?$",
+            title="http://HOST:PORT, or nothing",
+            description="the site's proxy, for all sources but those that are `private`; never taken from the"
+            " environment",
+        ),
+    ] = ""
     tls_ca_file: Annotated[str, Meta(description="certificate authorities; empty: the system's")] = ""
 
 
