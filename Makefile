@@ -7,6 +7,7 @@
 #   make check   lint and test: what CI runs
 #   make bench   against nginx, apt-cacher-ng and squid             (ARGS="--only hits --rounds 7")
 #   make faults  every fault of a source, and what each client makes of it  (ARGS="--quick --fault reset")
+#   make histories  the deciding code in virtual time, from seeds     (SEEDS=5000, or ARGS="--seed 17 -v")
 #   make man     dist/tidegate.1
 #   make lock    requirements/*.txt anew from pyproject.toml        (ARGS="--upgrade")
 #   make clean   all of the above gone, the store untouched
@@ -18,8 +19,9 @@ VENV := .venv
 # Eight workers at most: each makes keys and archives of its own before its first test.
 PYTEST := $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist worksteal
 ARGS ?=
+SEEDS ?= 1000
 
-.PHONY: setup serve test lint check bench faults man lock clean
+.PHONY: setup serve test lint check bench faults histories man lock clean
 .NOTPARALLEL:
 
 setup:
@@ -48,6 +50,9 @@ bench: setup-dev
 
 faults: setup-dev
 	$(VENV)/bin/python -m tests.lab $(ARGS)
+
+histories: setup-dev
+	$(VENV)/bin/python -m tests.histories --seeds $(SEEDS) $(ARGS)
 
 man: setup
 	@mkdir -p dist

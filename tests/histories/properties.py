@@ -17,7 +17,7 @@ from tidegate.sources.health import FAILING_WEIGHT, MOSTLY_WORKS_BELOW
 
 Property = Callable[[Record, Vendor], Iterator[str]]
 
-WITHIN_S = 3.0
+WITHIN_S = 2.0
 """With one honest, healthy source a request is answered whole within so long, beside what its bytes take there."""
 RELEASE_REQUESTS_PER_MINUTE_MAX = 30
 """To one source, for the statements of all suites: looks are shared, and back off."""
