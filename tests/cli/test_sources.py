@@ -121,8 +121,8 @@ def test_a_terminal_sees_each_source_and_a_verdict(
     assert "debian: 1 of 2 sources are good" in seen
 
 
-def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
-    """All that a command shows on a terminal of so many COLUMNS."""
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str, columns: int = COLUMNS) -> str:
+    """All that a command shows on a terminal of so many columns."""
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
 
@@ -133,7 +133,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
 
     reader = threading.Thread(target=read)
     reader.start()
-    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     words = ["tidegate", *arguments]
     with (
@@ -216,6 +216,17 @@ def test_the_table_fits_a_terminal_and_says_why(served: Served) -> None:
     assert all(len(line) <= COLUMNS for line in lines[head : head + 4])
     assert lines[head + 1].split()[:2] == ["1", served.good.url]
     assert any(line.startswith(f"  {served.portal.url}: passed over: gave wrong bytes") for line in lines)
+
+
+def test_a_narrow_terminal_folds_what_is_long_and_leaves_nothing_out(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = on_a_terminal(monkeypatch, "sources", *served.options, columns=80).splitlines()
+    head = next(number for number, line in enumerate(lines) if line.split()[:2] == ["#", "source"])
+    rows = lines[head : lines.index(lines[head - 1], head)]  # to the blank line
+    assert len(rows) >= 5
+    assert all(len(line) <= 80 for line in rows)
+    assert "…" not in "".join(rows)
 
 
 def test_the_last_source_that_is_left_is_a_note_of_the_status(served: Served) -> None:

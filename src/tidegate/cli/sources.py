@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Told = Callable[[ProbeRound | ProbeReport], None]
 
+FRESH_S = 1_800
+"""What a source showed longer ago than this is told with its age."""
 app = typer.Typer()
 
 _COLUMNS = (
@@ -31,10 +33,10 @@ _COLUMNS = (
     Column("kind"),
     Column("operator"),
     Column("state"),
-    Column("answers in", is_figure=True),
+    Column("answers", is_figure=True),
     Column("rate", is_figure=True),
     Column("news"),
-    Column("last good", is_figure=True),
+    Column("last ok", is_figure=True),
 )
 
 
@@ -117,15 +119,18 @@ def _source(one: "SourceReport", now: int) -> list[str]:
         one.state,
         "" if one.first_byte_ms is None else f"{one.first_byte_ms:,} ms",
         "" if one.rate_bytes_s is None else f"{octets(one.rate_bytes_s)}/s",
-        _news(one),
+        _news(one, now),
         age(one.last_success_at, now),
     ]
 
 
-def _news(one: "SourceReport") -> str:
+def _news(one: "SourceReport", now: int) -> str:
     if one.behind:
         return f"{span(max(one.behind.values()))} behind"
-    return "newest" if one.newest else "unknown"
+    if not one.newest:
+        return "unknown"
+    at = max(one.newest.values())
+    return "newest" if now - at < FRESH_S else f"{age(at, now)} ago"
 
 
 def _again(why: "ExclusionReport", now: int) -> str:
