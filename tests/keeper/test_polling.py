@@ -67,7 +67,7 @@ async def test_all_of_a_wave_are_asked_at_once_and_nobody_beyond_it_where_one_is
     sources = Sources(good="a b")
     polled = await poll(FOUR, sources.ask, is_good, PATIENT)
     assert sources.asked == ["a", "b"]
-    assert (polled.answers, polled.stragglers) == (("a", "b"), frozenset())
+    assert (polled.answers, polled.stragglers) == (("a", "b"), {})
 
 
 async def test_where_a_whole_wave_will_not_do_the_next_is_asked_at_once() -> None:
@@ -82,9 +82,19 @@ async def test_silent_ones_are_not_waited_for_and_go_on_beside() -> None:
     polled = await poll(FOUR, sources.ask, is_good, QUICK)
     assert sources.asked == ["a", "b", "c", "d"]
     assert polled.answers == ("c",)
-    assert len(polled.stragglers) == 3
+    assert names([list(polled.stragglers.values())]) == [["a", "b", "d"]]
     for straggler in polled.stragglers:
         assert not straggler.done()
+        straggler.cancel()
+    await asyncio.gather(*polled.stragglers, return_exceptions=True)
+
+
+async def test_who_was_late_before_is_given_no_grace() -> None:
+    sources = Sources(good="a", silent="b")
+    patience = Patience(LONG_S, LONG_S, lambda one: one.operator != "b")
+    polled = await poll(FOUR[:1], sources.ask, is_good, patience)
+    assert polled.answers == ("a",)
+    for straggler in polled.stragglers:
         straggler.cancel()
     await asyncio.gather(*polled.stragglers, return_exceptions=True)
 
@@ -105,7 +115,7 @@ async def test_where_nobody_is_left_to_ask_the_last_one_is_waited_for() -> None:
 
 async def test_nobody_to_ask_is_no_answer() -> None:
     polled = await poll([], Sources().ask, is_good, QUICK)
-    assert (polled.answers, polled.stragglers) == ((), frozenset())
+    assert (polled.answers, polled.stragglers) == ((), {})
 
 
 async def test_a_poll_that_is_cancelled_leaves_nobody_asking() -> None:

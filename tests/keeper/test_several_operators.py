@@ -123,6 +123,28 @@ async def test_a_client_is_not_kept_waiting_where_the_whole_first_wave_is_silent
             assert await here.keeper.ensure(DEBIAN, "stable") is None
 
 
+async def test_a_source_that_was_late_once_is_not_waited_for_again_until_it_is_prompt(
+    archive: SimulatedArchive, serve: ServerFactory, keys: Keys, tmp_path: Path
+) -> None:
+    archive.add_package("new", suite="testing")
+    archive.publish()
+    prompt, late = serve(), serve()
+    gate = late.hold(None, INRELEASE)
+    async with house(tmp_path, archive_of(keys, prompt, late), keeper=settings(straggler_grace_s=0.3)) as here:
+        await here.adopt()
+        begun = time.monotonic()
+        await here.look()
+        assert time.monotonic() - begun < 0.3
+        gate.release()
+        await until(lambda: len(report_of(here).confirmed_by) == 2)
+        await here.look("testing")  # is answered at once
+        again = late.hold(None, INRELEASE)
+        begun = time.monotonic()
+        await here.look()
+        assert time.monotonic() - begun >= 0.3
+        again.release()
+
+
 async def test_news_that_come_after_everybody_stopped_waiting_are_taken_all_the_same(
     archive: SimulatedArchive, serve: ServerFactory, keys: Keys, tmp_path: Path
 ) -> None:
@@ -314,7 +336,7 @@ async def test_two_contents_under_one_date_are_an_alarm_and_what_is_served_stays
         assert report_of(here).alarm is None
 
 
-async def test_two_newer_releases_of_one_date_wait_for_each_other_and_then_the_one_that_more_show_is_taken(
+async def test_of_two_newer_releases_of_one_date_the_one_that_more_operators_show_is_taken(
     archive: SimulatedArchive, serve: ServerFactory, keys: Keys, tmp_path: Path
 ) -> None:
     """Threat 14."""
@@ -324,13 +346,27 @@ async def test_two_newer_releases_of_one_date_wait_for_each_other_and_then_the_o
     servers = [serve(root=old) for _ in range(3)]
     async with house(tmp_path, archive_of(keys, *servers), keeper=PATIENT) as here:
         snapshot = await here.adopt()
-        for server, root in zip(servers, (other, new, new), strict=True):
-            server.root = root
+        servers[0].root, servers[1].root = other, new
         assert "two Releases carry the Date" in await here.refused()
         assert here.served() == snapshot
         assert len(await here.events("split-view")) == 1
+        servers[2].root = new
+        assert (await here.adopt()).confirmed_by == tuple(sorted((servers[1].url, servers[2].url)))
+        assert report_of(here).alarm is not None
+
+
+async def test_two_newer_releases_of_one_date_that_as_many_show_wait_only_for_so_long(
+    archive: SimulatedArchive, serve: ServerFactory, keys: Keys, tmp_path: Path
+) -> None:
+    old, new = generations(archive, 2)
+    attacks.same_date_other_content(archive)
+    first, second = serve(root=old), serve(root=old)
+    async with house(tmp_path, archive_of(keys, first, second), keeper=PATIENT) as here:
+        await here.adopt()
+        first.root, second.root = archive.generation(archive.published), new
+        await here.refused()
         here.clock_s += here.keeper._settings.quorum_wait_s + 60
-        assert (await here.adopt()).source in (servers[1].url, servers[2].url)
+        await here.adopt()
 
 
 async def test_with_a_quorum_a_newer_release_waits_until_so_many_operators_show_it(

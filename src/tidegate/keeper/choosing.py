@@ -72,11 +72,16 @@ def is_served(asking: Asking, choice: Choice) -> bool:
 def held_back(asking: Asking, choice: Choice, among: Sequence[Choice], waiting: Waiting) -> str:
     """Why a newer Release does not replace yet what is served; empty where it may.
 
-    Never where nothing is served, nor for one that was accepted before.
+    Never where nothing is served, nor for one that was accepted before. Of two with one Date the one that more
+    operators show is taken, and the other never beside it.
     """
     if asking.served is None or (asking.mark is not None and asking.mark.digest == choice.payload):
         return ""
-    has_rival = any(other.date == choice.date and other is not choice for other in among)
+    has_rival = any(
+        other.date == choice.date and len(other.operators) >= len(choice.operators)
+        for other in among
+        if other is not choice
+    )
     if not has_rival and len(choice.operators) >= waiting.needed:
         return ""
     left_s = waiting.wait_s - waiting.waited_s()

@@ -5,7 +5,8 @@ had whole, the next newest is tried, and what is served stays; the look has fail
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from tidegate.archive.paths import suite_base
@@ -19,6 +20,7 @@ from tidegate.keeper.record import Record
 from tidegate.keeper.release_files import Answer, Asking, Statement, Trust, ask
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Source
+from tidegate.sources.breaker import State
 from tidegate.sources.failure import Excluded, Failure, FetchError
 from tidegate.sources.selection import Plan, plan
 from tidegate.trust.acceptance import Rules
@@ -53,6 +55,7 @@ class Looking:
         self._record = record
         self._now = now
         self._following: set[asyncio.Task[None]] = set()
+        self._late: set[str] = set()
 
     def reconfigure(self, settings: KeeperSettings) -> None:
         """Go by other settings from the next look on."""
@@ -71,7 +74,7 @@ class Looking:
             waves((one.source for one in planned.candidates), operators),
             partial(self.ask, asking),
             partial(self._is_enough, asking),
-            Patience(settings.ask_more_after_s, settings.straggler_grace_s),
+            Patience(settings.ask_more_after_s, settings.straggler_grace_s, self._is_prompt),
         )
         if polled.stragglers:
             self._follow(asking, polled.stragglers)
@@ -105,6 +108,8 @@ class Looking:
     async def ask(self, asking: Asking, source: Source) -> Heard:
         """Ask one source, and have on record what it says."""
         known = self._ports.catalogue.validator(source.url, suite_base(asking.suite))
+        loop = asyncio.get_running_loop()
+        begun_at = loop.time()
         answer: Answer
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -114,6 +119,8 @@ class Looking:
         except TimeoutError:
             answer = FetchError(Failure.SLOW, f"no whole Release within {ANSWER_S:g} s")
             self._ports.fetching.health.failed(source.url, answer)
+        if loop.time() - begun_at <= self._settings.straggler_grace_s:
+            self._late.discard(source.url)
         self.observer.saw(asking, source, answer)
         return Heard(source, answer)
 
@@ -130,7 +137,8 @@ class Looking:
         by = self._operators(archive, suite, served.payload)
         if set(by) - set(served.confirmed_by):
             now = int(self._now())
-            await asyncio.to_thread(self._ports.catalogue.confirm, archive.name, suite, now, by)
+            with contextlib.suppress(OSError):  # a full disk; the next look confirms it again
+                await asyncio.to_thread(self._ports.catalogue.confirm, archive.name, suite, now, by)
 
     async def close(self) -> None:
         """Wait for nobody any more."""
@@ -164,7 +172,15 @@ class Looking:
             return False
         return is_served(asking, among[0]) or len(among[0].operators) >= self._needed(asking.archive)
 
-    def _follow(self, asking: Asking, stragglers: "frozenset[asyncio.Task[Heard]]") -> None:
+    def _is_prompt(self, source: Source) -> bool:
+        breaker = self._ports.fetching.health.of(source.url).breaker
+        return source.url not in self._late and breaker.state is State.CLOSED
+
+    def _follow(self, asking: Asking, stragglers: "Mapping[asyncio.Task[Heard], Source]") -> None:
+        for source in stragglers.values():
+            if source.url not in self._late:
+                self._late.add(source.url)
+                self._ports.fetching.health.superseded(source.url, "others gave their Release before it")
         if len(self._following) >= FOLLOWING_MAX:
             for straggler in stragglers:
                 straggler.cancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,8 @@ class Patience:
     """Without enough, the next wave is asked after this; earlier where the wave before has failed as a whole."""
     grace_s: float
     """With enough, the others that were asked have this long to say something better."""
+    is_prompt: Callable[[Source], bool] = lambda _: True
+    """Whether a source is worth that wait; one that was late the last time is heard when it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Polled(Generic[T]):
     """Answers in the order in which they were asked for, and who has not answered yet: they go on."""
 
     answers: tuple[T, ...]
-    stragglers: "frozenset[asyncio.Task[T]]"
+    stragglers: "Mapping[asyncio.Task[T], Source]"
 
 
 def waves(sources: Iterable[Source], operators: int) -> tuple[tuple[Source, ...], ...]:
@@ -55,21 +57,24 @@ async def poll(
     `ask` raises nothing. Cancelled, it cancels what it began.
     """
     loop = asyncio.get_running_loop()
-    tasks: list[asyncio.Task[T]] = []
+    tasks: dict[asyncio.Task[T], Source] = {}
     left, more_at, settled_at = list(asked), 0.0, None
     try:
         while True:
-            pending = {task for task in tasks if not task.done()}
+            pending = {task: source for task, source in tasks.items() if not task.done()}
             answers = tuple(task.result() for task in tasks if task.done())
             if settled_at is None and enough(answers):
                 settled_at = loop.time() + patience.grace_s
             if settled_at is None and left and (not pending or loop.time() >= more_at):
-                tasks += [loop.create_task(ask(source)) for source in left.pop(0)]
+                tasks |= {loop.create_task(ask(source)): source for source in left.pop(0)}
                 more_at = loop.time() + patience.more_after_s
                 continue
             until = settled_at if settled_at is not None else more_at if left else None
-            if not pending or (settled_at is not None and loop.time() >= settled_at):
-                return Polled(answers, frozenset(pending))
+            is_over = settled_at is not None and (
+                loop.time() >= settled_at or not any(map(patience.is_prompt, pending.values()))
+            )
+            if not pending or is_over:
+                return Polled(answers, pending)
             timeout_s = None if until is None else max(0.001, until - loop.time())
             await asyncio.wait(pending, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     except BaseException:
