@@ -248,6 +248,9 @@ async def test_an_unlisted_file_passes_through_and_nothing_of_it_stays(
         passing = await passed(here, "images/netboot.tar.gz", server)
         assert passing.complete
         assert passing.size == passing.available == SIZE
+        standing = here.fetching.health.of(server.url)
+        assert (standing.fetched_bytes, len(standing.latency), standing.silent_since) == (SIZE, 1, 0.0)
+        assert standing.last_success_at is None  # nobody knows whether it was right
         assert os.pread(passing.draft.fd, SIZE + 1, 0) == data
         assert here.leftovers == []
         assert list(here.blobs.digests()) == []

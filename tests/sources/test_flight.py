@@ -34,7 +34,7 @@ from tests.sources.flying import PATH, Place, asked, place, source, wanted
 from tests.sources.sinks import SHORT_S, answered
 from tests.store.drafts import assert_descriptors_return_to, open_descriptors
 from tidegate.sources import flight as flights
-from tidegate.sources.breaker import Cause
+from tidegate.sources.breaker import Cause, State
 from tidegate.sources.flight import Flight, Stage
 from tidegate.sources.hashing import HASH_IN_THREAD_FROM_BYTES
 from tidegate.sources.settings import HealthSettings
@@ -680,3 +680,17 @@ async def test_what_is_verified_when_the_gateway_stops_is_held_all_the_same(
         assert here.blobs.size(wanted(data).digest) == SIZE
         assert flight.complete
         assert here.leftovers == []
+
+
+async def test_a_liars_trial_is_not_won_by_bytes_that_nobody_has_verified(
+    data: bytes, server: SourceServer, tmp_path: Path
+) -> None:
+    server.fault(CorruptByte(0))
+    states: list[State] = []
+    async with place(tmp_path, health=HealthSettings(violation_s=0.02)) as here:
+        here.fetching.health.changed.append(lambda _source, _before, after: states.append(after.state))
+        assert (await here.hold(data, server)).failed
+        assert (await here.hold(data, server)).failed
+        server.heal()
+        assert (await here.hold(data, server)).stage is Stage.HELD
+    assert states == [State.OPEN, State.HALF_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED]

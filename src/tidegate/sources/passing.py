@@ -26,6 +26,9 @@ class Passing:
     absent: bool = False
     failures: list[Excluded] = field(default_factory=list)
     _watchers: list[Callable[[], None]] = field(default_factory=list)
+    _source: str = ""
+    _began: float = 0.0
+    """When this source was asked, and then when it answered (loop's time)."""
 
     @property
     def available(self) -> int:
@@ -65,12 +68,12 @@ class Passing:
     async def _try(self, candidate: Candidate) -> None:
         source, loop = candidate.source, asyncio.get_running_loop()
         self.sending.health.asked(source.url)
-        begun = loop.time()
+        self._source, self._began = source.url, loop.time()
         await self.sending.getter.get(source.endpoint, source.target(candidate.path), {}, self)
         if self.size is not None and self.draft.size != self.size:
             raise FetchError(Failure.CUT, f"ended {self.size - self.draft.size:,} bytes short")
         self.size, self.complete = self.draft.size, True
-        self.sending.health.succeeded(source.url, size=self.draft.size, seconds=loop.time() - begun)
+        self.sending.health.delivered(source.url, size=self.draft.size, seconds=loop.time() - self._began)
 
     def _failed(self, candidate: Candidate, error: FetchError) -> None:
         self.failures.append(Excluded(candidate.source.url, str(error)))
@@ -90,6 +93,8 @@ class Passing:
     # The sink's side
 
     def head(self, head: Head) -> None:
+        asked, self._began = self._began, asyncio.get_running_loop().time()
+        self.sending.health.answered(self._source, self._began - asked)
         if head.status != 200:
             raise refusal(head, self.sending.health.now())
         if head.length is not None and head.length > self.size_max:

@@ -166,7 +166,7 @@ class Race:
                 self.goal.take(memoryview(b""), attempt.candidate)  # nothing is what was asked for, and it came
             if attempt.given or not attempt.size:
                 seconds = now - (attempt.answered_at or now)
-                self.sending.health.succeeded(attempt.url, size=attempt.given, seconds=seconds)
+                self.sending.health.delivered(attempt.url, size=attempt.given, seconds=seconds)
             return
         self.goal.failed(attempt.candidate, error)
         if error.is_absence:
