@@ -1,6 +1,9 @@
 """What is killed: one look at a suite, or one cold fetch, by the real store, keeper and ingest process.
 
-python -m tests.keeper.crash_child DIRECTORY KEYRING URL look|PATH
+    python -m tests.keeper.crash_child KEYRING URL look|PATH
+
+reads lines of a point and a directory, does it there once for each, and answers with how that ended: 0, or STRUCK.
+`probe` in place of a directory says whether anything may be traced here.
 """
 
 import asyncio
@@ -9,10 +12,13 @@ from pathlib import Path
 
 import uvloop
 
+from tests.keeper.crash_point import Trace
 from tests.keeper.house import configured, house
 from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.outcome import NotAdopted
 from tidegate.store import committer
+
+PROBE = "probe"
 
 
 async def act(directory: Path, keyring: Path, url: str, what: str) -> None:
@@ -29,6 +35,19 @@ async def act(directory: Path, keyring: Path, url: str, what: str) -> None:
             assert await here.fetch(what) is not None
 
 
+def main(keyring: Path, url: str, what: str) -> None:
+    """Point after point, as they are asked for."""
+    for line in sys.stdin:
+        point, _, directory = line.rstrip("\n").partition(" ")
+
+        def once(at: str = directory) -> None:
+            if at != PROBE:
+                uvloop.run(act(Path(at), keyring, url, what))
+
+        sys.stdout.write(f"{Trace(once, int(point)).run()}\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
     committer.LINGER_S = 0.0
-    uvloop.run(act(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,10 +1,8 @@
-"""Kill a command, with everything below it, at its Nth call that makes something lasting.
+"""Kill what a child process does, with everything below it, at its Nth call that makes something lasting.
 
-    python -m tests.keeper.crash_point N COMMAND...
-
-counts the calls of all its threads and processes together (strace's injection counts for each thread apart, so
-some points would never be reached) and kills with SIGKILL on entry to the Nth: what it would have done has not
-happened. Ends with 137 when it struck, else with the command's own status.
+`Trace` counts the calls of all its threads and processes together (strace's injection counts for each thread apart,
+so some points would never be reached) and kills with SIGKILL on entry to the Nth: what it would have done has not
+happened. The child is forked, so that a hundred of them import the program once; the parent must have no threads.
 
 How: a seccomp filter hands exactly these calls to the tracer (seccomp(2), SECCOMP_RET_TRACE), all others run freely.
 """
@@ -15,6 +13,8 @@ import platform
 import signal
 import struct
 import sys
+import traceback
+from collections.abc import Callable
 
 STRUCK = 137
 
@@ -86,21 +86,29 @@ def hand_over(numbers: list[int]) -> None:
 
 
 class Trace:
-    """The command under way."""
+    """A child process under way."""
 
-    def __init__(self, command: list[str], strike_at: int) -> None:
+    def __init__(self, act: Callable[[], None], strike_at: int) -> None:
         self._left = strike_at
         self._known: set[int] = set()
         self._status = 0
         self._main = os.fork()
         if self._main == 0:
-            ptrace(TRACEME, 0)
-            os.kill(os.getpid(), signal.SIGSTOP)
-            hand_over(list(CALLS[platform.machine()].values()))
-            os.execvp(command[0], command)
+            status = 1
+            try:
+                ptrace(TRACEME, 0)
+                os.kill(os.getpid(), signal.SIGSTOP)
+                hand_over(list(CALLS[platform.machine()].values()))
+                act()
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
 
     def run(self) -> int:
-        """To its end, or to the strike."""
+        """To its end, or to the strike: its exit status, or STRUCK."""
         os.waitpid(self._main, 0)
         ptrace(SETOPTIONS, self._main, OPTIONS)
         self._known.add(self._main)
@@ -151,7 +159,3 @@ class Trace:
                 return
             if os.WIFSTOPPED(status):  # born a moment ago
                 os.kill(pid, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    sys.exit(Trace(sys.argv[2:], int(sys.argv[1])).run())

@@ -8,12 +8,15 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 import uvloop
 
+from tests.keeper.crash_child import PROBE
 from tests.keeper.crash_point import CALLS, STRUCK
 from tests.keeper.house import archive_of, assert_coherent, house
 from tests.simulator.archive import SimulatedArchive
@@ -33,30 +36,61 @@ pytestmark = [
 Check = Callable[[Path], None]
 
 
+class Child:
+    """The process that forks the ones that are killed."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "tests.keeper.crash_child", *arguments]
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed with the process)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._stderr, text=True)
+
+    def struck(self, point: int, directory: str) -> bool:
+        """Do it once: whether it was killed, or came to its end before that point."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{point} {directory}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().strip()
+        assert answer in ("0", str(STRUCK)), f"{answer}\n{self.said}"
+        return answer != "0"
+
+    @property
+    def said(self) -> str:
+        self._stderr.seek(0)
+        return self._stderr.read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=TIMEOUT_S)
+        self._stderr.close()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def tracing() -> None:
     """Some containers allow neither ptrace(2) nor filters of seccomp(2)."""
-    probe = [sys.executable, "-m", "tests.keeper.crash_point", str(POINTS_MAX), "true"]
-    done = subprocess.run(probe, capture_output=True, timeout=TIMEOUT_S, check=False)
-    if done.returncode:
-        pytest.skip(f"nothing may be traced here: {done.stderr.decode().strip().rpartition(chr(10))[2]}")
+    with Child("none", "none", "none") as child:
+        try:
+            child.struck(POINTS_MAX, PROBE)
+        except AssertionError:
+            pytest.skip(f"nothing may be traced here: {child.said.strip().rpartition(chr(10))[2]}")
 
 
 def sweep(directory: Path, keys: Keys, server: SourceServer, what: str, check: Check) -> int:
     """Kill at the first point, the second, … until it ends by itself; `check` each. Returns how many there were."""
     template = directory / "template"
     template.mkdir(exist_ok=True)
-    for point in range(1, POINTS_MAX):
-        struck = directory / f"struck-{point}"
-        shutil.copytree(template, struck)
-        command = [sys.executable, "-m", "tests.keeper.crash_point", str(point)]
-        command += [sys.executable, "-m", "tests.keeper.crash_child", str(struck), str(keys.keyring), server.url, what]
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
-        assert done.returncode in (0, STRUCK), done.stderr.decode()
-        check(struck)
-        shutil.rmtree(struck)
-        if done.returncode == 0:
-            return point - 1
+    with Child(str(keys.keyring), server.url, what) as child:
+        for point in range(1, POINTS_MAX):
+            there = directory / f"struck-{point}"
+            shutil.copytree(template, there)
+            struck = child.struck(point, str(there))
+            check(there)
+            shutil.rmtree(there)
+            if not struck:
+                return point - 1
     raise AssertionError(f"more than {POINTS_MAX} points")
 
 
