@@ -163,6 +163,17 @@ def test_a_trial_that_brings_no_news_is_followed_by_another_but_not_at_once() ->
     assert not may_ask(another, another.at + RULES.trial_s - 0.1)
 
 
+def test_going_out_and_coming_back_are_news_and_trials_in_between_are_not() -> None:
+    out = failed(Breaker(), NOW)
+    trial = tried(out, NOW)
+    again = failed(trial, trial.at)
+    assert breakers.is_news(Breaker(), out)
+    assert not breakers.is_news(out, trial)
+    assert not breakers.is_news(trial, again)
+    assert breakers.is_news(again, violated(again, NOW + 1))
+    assert breakers.is_news(trial, succeeded(trial, NOW + 1, RULES))
+
+
 def test_a_trial_that_is_being_answered_brings_it_to_hand_where_nothing_else_is_left() -> None:
     trial = tried(failed(Breaker(), NOW), NOW)
     answering = breakers.answered(trial, NOW + 1, RULES)

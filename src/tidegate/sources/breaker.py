@@ -199,6 +199,11 @@ def requests_max(window_s: float, rules: HealthSettings) -> int:
     return count
 
 
+def is_news(before: Breaker, after: Breaker) -> bool:
+    """Whether a change is worth telling: it went out, came back, or is out for another cause; no trial in between."""
+    return before.cause is not after.cause or (before.state is State.CLOSED) != (after.state is State.CLOSED)
+
+
 def restored(breaker: Breaker, now: float, rules: HealthSettings) -> Breaker:
     """A breaker that was written down by another life of this program, held to today's caps and today's clock.
 
