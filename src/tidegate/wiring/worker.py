@@ -22,7 +22,7 @@ from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.scrub import scrub_for_ever
 from tidegate.sources.archive import Archive
-from tidegate.sources.breaker import Breaker, State
+from tidegate.sources.breaker import Breaker, State, is_news
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Flight
 from tidegate.sources.health import Health
@@ -161,8 +161,8 @@ class Worker:
         self._tell(News("warning", "sources", text))
 
     def _turned(self, source: str, before: Breaker, after: Breaker) -> None:
-        if before.cause is after.cause and State.CLOSED not in (before.state, after.state):
-            return  # a trial of one that is out, which is as it was: told once when it went out, and when it is back
+        if not is_news(before, after):
+            return
         cause, reason = after.cause or before.cause, after.reason or before.reason
         states = {"before": before.state.value, "after": after.state.value}
         self.journal.note("source-state", source, **states, cause=cause and cause.value, reason=reason)
