@@ -6,12 +6,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.gateway import entry as module
+from tidegate.gateway import usage
 from tidegate.gateway.answer import Form
-from tidegate.gateway.entry import BODY_KEPT_BYTES_MAX, Entry, Shelf, form_of
+from tidegate.gateway.entry import BODY_KEPT_BYTES_MAX, PLACES_PER_ENTRY_MAX, Entry, Shelf, form_of
 
 DATE = b"Sun, 22 Nov 2026 12:00:00 GMT"
 LINE = b"GET /debian/x HTTP/1.1"
@@ -221,3 +223,48 @@ def test_shelf_keeps_its_bounds_whatever_happens(
         assert len(names) == len(shelf.by_request)
         assert all(shelf.by_request[request][0] is entry for request, entry in names)
         assert sum(one.size for one in shelved if one.body) == shelf._body_bytes <= body_bytes_max
+
+
+def test_a_use_is_told_once_and_again_only_after_another() -> None:
+    shelf = Shelf(entries_max=4, body_bytes_max=0)
+    entry = put(shelf, 1)
+    entry.asked_at(("debian", "pool/1.deb"))
+    assert shelf.used() == (("debian", "pool/1.deb"),)
+    assert shelf.used() == ()
+    assert shelf.entry(form(1)) is entry
+    entry.asked_at(("contoso", "pool/1.deb"))
+    assert shelf.used() == (("debian", "pool/1.deb"), ("contoso", "pool/1.deb"))
+
+
+def test_a_use_of_what_had_to_make_room_is_told_all_the_same() -> None:
+    shelf = Shelf(entries_max=2, body_bytes_max=0)
+    for number in range(6):
+        put(shelf, number).asked_at(("debian", f"pool/{number}.deb"))
+    assert set(shelf.used()) == {("debian", f"pool/{number}.deb") for number in range(6)}
+
+
+def test_telling_of_a_use_takes_nobodys_second_chance() -> None:
+    shelf = Shelf(entries_max=3, body_bytes_max=0)
+    for number in (1, 2, 3, 4):
+        put(shelf, number)  # the last takes a full turn: 1 goes, and of 2 and 3 it is forgotten that they were used
+    assert shelf.entry(form(2)) is not None
+    shelf.used()
+    put(shelf, 5)
+    assert shelf.entry(form(2)) is not None
+    assert shelf.entry(form(3)) is None
+
+
+def test_a_use_that_no_entry_has_is_put_down_by_itself_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "PLACES_MAX", 2)
+    shelf = Shelf(entries_max=2, body_bytes_max=0)
+    for number in (1, 1, 2, 3):
+        shelf.usage.add([("debian", f"pool/{number}.deb")])
+    assert shelf.used() == (("debian", "pool/1.deb"), ("debian", "pool/2.deb"))
+    assert shelf.used() == ()
+
+
+def test_an_entry_remembers_only_so_many_places() -> None:
+    entry = put(Shelf(entries_max=1, body_bytes_max=0), 1)
+    for number in range(PLACES_PER_ENTRY_MAX + 3):
+        entry.asked_at(("debian", f"pool/{number}.deb"))
+    assert len(entry.places) == PLACES_PER_ENTRY_MAX

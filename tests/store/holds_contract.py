@@ -89,9 +89,8 @@ class HoldsContract:
     def test_an_author_wants_what_it_said_last_and_each_since_it_first_did(self, holds: Holds) -> None:
         holds.replace(Origin.NEED, "web", [key("nginx"), key("libold")], NOW)
         holds.replace(Origin.NEED, "mail", [key("libold")], NOW)
-        holds.replace(
-            Origin.NEED, "web", [key("nginx"), key("libnew")], NOW + 5, ["nginx needs libmissing, which is nowhere"]
-        )
+        missing = "nginx needs libmissing, which is nowhere"
+        holds.replace(Origin.NEED, "web", [key("nginx"), key("libnew")], NOW + 5, [missing])
         assert [(one.name, one.by, one.since, one.last_used_at) for one in holds.all()] == [
             ("libnew", "web", NOW + 5, NOW + 5),
             ("libold", "mail", NOW, NOW),

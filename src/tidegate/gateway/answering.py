@@ -16,7 +16,7 @@ from tidegate.gateway.request import user_agent
 from tidegate.gateway.resolve import Absent, Found, Needs, Resolution, Resolver, Step, Unlisted
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.gateway.siblings import Siblings
-from tidegate.gateway.steps import Steps
+from tidegate.gateway.steps import Steps, Uses
 from tidegate.gateway.target import Place
 from tidegate.sources.archive import Archive
 from tidegate.sources.fetching import Fetching
@@ -45,6 +45,7 @@ class Rooms:
     fetching: Fetching
     steps: Steps | None
     """None in workers that keep nothing: they hand such requests to the first one."""
+    uses: Uses | None = None
 
 
 class Answering:
@@ -68,6 +69,7 @@ class Answering:
                 asked = resolution.asked
                 self._notice(place, resolution)
                 entry = self._held(resolution)
+                self._learn(place, resolution, entry)
         except Exception as error:
             return connection.refuse(*self._failed(connection, asked, error))
         if isinstance(resolution, Found) and entry is not None:
@@ -128,6 +130,8 @@ class Answering:
                             return await self._pass_through(connection, place, why, limit)
                         case Found():
                             asked = resolution.asked
+                            if tried:
+                                self._learn(place, resolution, None)
                             return await self._fetch(connection, place, resolution, limit)
         except TimeoutError:
             why = f"nothing could be had within {self._settings.wait_max_s:g} s; it goes on, ask again"
@@ -280,6 +284,15 @@ class Answering:
     @staticmethod
     def _done(connection: Connection, finished: bool) -> None:
         connection.resume(finished=finished)
+
+    def _learn(self, place: Place, found: Found, entry: Entry | None) -> None:
+        """An artifact is in use: its entry knows from now on what a hit means; without one it is put down at once."""
+        if found.asked is not Asked.ARTIFACT:
+            return
+        if entry is not None:
+            entry.asked_at((place.archive, place.path))
+        else:
+            self._shelf.usage.add([(place.archive, place.path)])
 
     def _notice(self, place: Place, found: Found) -> None:
         """Tell the keeper, once a day, which indices are in use."""

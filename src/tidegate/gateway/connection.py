@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from tidegate.gateway.answer import REASONS, Form, Part, choose, head_of, refusal_of
-from tidegate.gateway.entry import Entry
+from tidegate.gateway.entry import USED, Entry
 from tidegate.gateway.refusal import Answer
 from tidegate.gateway.request import PLAIN, BadRequestError, Fields, parse_fields, parse_line
 from tidegate.store.blobs import Draft
@@ -232,7 +232,7 @@ class Connection:
 
     def _hit(self, entry: Entry) -> bool:
         """The full answer from an open blob. True when it is out, False when it goes on later or the client left."""
-        entry.used = True
+        entry.used = USED
         head, offset, size = entry.at(self._gateway.date), 0, entry.size
         try:
             sent = self._send(head)

@@ -5,10 +5,15 @@ import threading
 from queue import SimpleQueue
 
 from tidegate.gateway.answer import Form, content_type, http_date
+from tidegate.gateway.usage import Usage, Where
 
 BODY_KEPT_BYTES_MAX = 16_384
 REQUEST_KEPT_BYTES_MAX = 1_024
 SLOW_CLOSE_BYTES = 64 << 20
+PLACES_PER_ENTRY_MAX = 4
+"""One blob may be listed by several archives and under several paths; hardly any is by more."""
+IDLE, NOTED, USED = range(3)
+"""What an entry was used for since the shelf last made room: nothing, something that was noted, something new."""
 
 
 class _Closer:
@@ -35,14 +40,16 @@ _CLOSER = _Closer()
 class Entry:
     """A held blob, open. Its descriptor closes with its last user, whether the shelf or a connection."""
 
-    __slots__ = ("body", "date", "fd", "form", "full", "head_1", "head_2", "size", "used")
+    __slots__ = ("body", "date", "fd", "form", "full", "head_1", "head_2", "places", "size", "used")
 
     def __init__(self, fd: int, form: Form, *, keep_body: bool) -> None:
         """Takes the descriptor over. `keep_body`: small bytes may stay in memory, to go out with their head."""
         self.fd = fd
         self.form = form
         self.size = form.size
-        self.used = True
+        self.used = USED
+        self.places: tuple[Where, ...] = ()
+        """Where it was asked for as an artifact."""
         self.date = b""
         self.full = b""
         self.head_1 = b"HTTP/1.1 200 OK\r\nDate: "
@@ -54,6 +61,11 @@ class Entry:
         self.body = keep_body and form.size <= BODY_KEPT_BYTES_MAX
         if self.body:
             self.head_2 += os.pread(fd, form.size, 0)
+
+    def asked_at(self, place: Where) -> None:
+        """A client asked for this blob as the artifact at this place."""
+        if place not in self.places and len(self.places) < PLACES_PER_ENTRY_MAX:
+            self.places = (*self.places, place)
 
     def at(self, date: bytes) -> bytes:
         """The head of a full answer at this second; with the body behind it, where that is kept."""
@@ -83,6 +95,7 @@ class Shelf:
         self._requests_of: dict[Entry, set[bytes]] = {}
         """The same the other way round, so that dropping an entry costs no look at what is remembered of the others."""
         self._by_form: dict[tuple[str, str], Entry] = {}
+        self.usage = Usage()
         self._entries_max = entries_max
         self._body_bytes_max = body_bytes_max
         self._body_bytes = 0
@@ -91,7 +104,7 @@ class Shelf:
         """The open blob of this form, if it is at hand."""
         entry = self._by_form.get((form.etag, form.last_modified))
         if entry is not None:
-            entry.used = True
+            entry.used = USED
         return entry
 
     def put(self, fd: int, form: Form) -> Entry:
@@ -123,6 +136,17 @@ class Shelf:
         self.by_request.clear()
         self._requests_of.clear()
 
+    def used(self) -> tuple[Where, ...]:
+        """Where artifacts were asked for since this was last called."""
+        for entry in self._by_form.values():
+            self._note(entry)
+        return self.usage.take()
+
+    def _note(self, entry: Entry) -> None:
+        if entry.used == USED:
+            entry.used = NOTED
+            self.usage.add(entry.places)
+
     def forget(self, entry: Entry) -> None:
         """Take one entry off the shelf, unless it is gone already and another stands in its place."""
         key = (entry.form.etag, entry.form.last_modified)
@@ -134,15 +158,17 @@ class Shelf:
         for _ in range(len(self._by_form)):
             key = next(iter(self._by_form))
             entry = self._by_form.pop(key)
-            if not entry.used:
+            if entry.used == IDLE:
                 break
-            entry.used = False
+            self._note(entry)
+            entry.used = IDLE
             self._by_form[key] = entry
         else:
             entry = self._by_form.pop(next(iter(self._by_form)))
         self._dropped(entry)
 
     def _dropped(self, entry: Entry) -> None:
+        self._note(entry)
         if entry.body:
             self._body_bytes -= entry.size
         for request in self._requests_of.pop(entry, ()):

@@ -20,6 +20,7 @@ from tidegate.gateway.settings import GatewaySettings
 from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.target import NotOurs, Routes
 from tidegate.gateway.tunnel import open_tunnel, pump
+from tidegate.gateway.usage import SWEEP_INTERVAL_S
 from tidegate.sources.failure import FetchError
 from tidegate.store.catalogue import Catalogue
 
@@ -64,6 +65,7 @@ class Gateway:
         self._turns: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = -1
+        self._swept_at = self.now
         self._epoll = select.epoll()
         self._listening = False
         self._ticker: asyncio.TimerHandle | None = None
@@ -96,6 +98,7 @@ class Gateway:
             connection.drop()
         for task in list(self._tasks):
             task.cancel()
+        self.sweep()
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._epoll.fileno())
         if self._siblings is not None:
@@ -113,6 +116,13 @@ class Gateway:
     def changed(self) -> None:
         """The catalogue has changed: requests may mean something else now."""
         self.shelf.forget_requests()
+
+    def sweep(self) -> None:
+        """Tell what clients used since the last time."""
+        self._swept_at = self.now
+        places = self.shelf.used()
+        if places and self._rooms.uses is not None:
+            self._rooms.uses.used(places)
 
     def reconfigure(self, routes: Routes, rooms: Rooms, settings: GatewaySettings) -> None:
         """Answer by other settings from the next request on; connections stay."""
@@ -204,6 +214,8 @@ class Gateway:
             self._generation = generation
             self.changed()
         self._end_overdue()
+        if self.now - self._swept_at >= SWEEP_INTERVAL_S:
+            self.sweep()
         if self._listening and len(self._connections) < self.settings.connections_max:
             self._epoll.modify(self._listener.fileno(), select.EPOLLIN)
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)

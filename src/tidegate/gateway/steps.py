@@ -1,5 +1,6 @@
 """What the gateway asks of whoever keeps the store fresh. It knows no keeper: wiring joins the two."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -28,4 +29,12 @@ class Steps(Protocol):
 
     def noticed(self, archive: str, suite: str, path: str) -> None:
         """A client asked for this index: hold it beforehand from now on."""
+        ...
+
+
+class Uses(Protocol):
+    """Who is told what clients use. Every worker has one of its own."""
+
+    def used(self, places: Sequence[tuple[str, str]]) -> None:
+        """Clients asked for these artifacts of late, each an archive and a path below it. Returns at once."""
         ...

@@ -17,6 +17,7 @@ from tidegate.gateway.target import Routes
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.keeper import Keeper
+from tidegate.keeper.learning import Learning
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
@@ -76,6 +77,7 @@ class Worker:
         trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
         self.keeper = self._keeper(trust) if place.keeps else None
         self.prober = self._prober(trust, self.keeper) if self.keeper is not None else None
+        self.learning = Learning(store.catalogue, store.holds, lambda text: tell(News("warning", "holds", text)))
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
         self.gateway = Gateway(
             place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
@@ -109,6 +111,7 @@ class Worker:
     async def stop(self) -> None:
         """Let answers under way go out, end everything, write down what waits."""
         await self.gateway.stop(STOP_GRACE_S)
+        await self.learning.close()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -141,7 +144,7 @@ class Worker:
 
     def _rooms(self) -> Rooms:
         resolver = Resolver(self.archives.values(), self.store.catalogue, fresh_since=self._place.fresh_since)
-        return Rooms(self.archives, resolver, self.store.blobs, self.fetching, self.keeper)
+        return Rooms(self.archives, resolver, self.store.blobs, self.fetching, self.keeper, self.learning)
 
     def _looked(self, key: SuiteKey, outcome: Outcome) -> None:
         name = f"{key[0]} {key[1]}"
