@@ -41,7 +41,7 @@ from tidegate.trust.verifier import Verifier, verifier_for
 
 ARCHIVE = "debian"
 FETCH = FetchSettings(release_bytes_max=262_144)
-HEALTH = HealthSettings()
+HEALTH = HealthSettings(probe_interval_s=60.0)
 KEEPER = KeeperSettings(refresh_interval_s=60.0)
 VERDICTS_MAX = 4_096
 HASH_IN_THREAD_FROM_BYTES = 300_000

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from tests.histories.faults import DEAD, Fault
-from tests.histories.history import HEALTH, Record
+from tests.histories.history import HEALTH, KEEPER, Record
 from tests.histories.network import Asked, Place
-from tests.histories.vendor import Vendor
+from tests.histories.vendor import BEGIN, SUITES, Vendor
 from tidegate.sources.breaker import requests_max
 from tidegate.sources.flight import ROUNDS_MAX
 from tidegate.sources.health import FAILING_WEIGHT, MOSTLY_WORKS_BELOW
@@ -21,6 +21,9 @@ WITHIN_S = 2.0
 """With one honest, healthy source a request is answered whole within so long, beside what its bytes take there."""
 RELEASE_REQUESTS_PER_MINUTE_MAX = 30
 """To one source, for the statements of all suites: looks are shared, and back off."""
+FRESH_WITHIN_S = 1.2 * (KEEPER.refresh_interval_s + len(SUITES) * HEALTH.probe_interval_s) + 30.0
+"""A look asks some of the operators; what another has is seen by a probe of it, which asks for one suite in turn after
+the other. Both come up to a fifth later."""
 MINUTE_S = 60.0
 TRUSTED_FAILURES_MAX = math.ceil(math.log(1 - MOSTLY_WORKS_BELOW, 1 - FAILING_WEIGHT))
 """So many failures in a row make half of the last requests, whatever was before."""
@@ -46,6 +49,35 @@ def no_mark_ever_falls(record: Record, vendor: Vendor) -> Iterator[str]:
     for suite, date in record.served.items():
         if date > highest.get(suite, 0):
             yield f"{suite} is served with a Date that its mark never had"
+
+
+def nobody_is_led_back(record: Record, vendor: Vendor) -> Iterator[str]:
+    """Whoever asks for a Release gets none older than what others had before; but a power cut may undo an adoption."""
+    cuts = [stop.at_s for stop in record.script.stops if stop.power]
+    given = [
+        (answer.began_s, answer.ended_s, answer.path, vendor.dates[answer.digest])
+        for answer in record.answers
+        if answer.outcome == "whole" and answer.ended_s is not None and answer.digest in vendor.dates
+    ]
+    for began_s, _, path, date in given:
+        since = max((at_s for at_s in cuts if at_s <= began_s), default=0.0)
+        before = [older for _, end, name, older in given if name == path and since <= end < began_s]
+        if before and max(before) > date:
+            yield f"{path} at {began_s:.3f} s is {max(before) - date} s older than what was given before"
+
+
+def news_arrive(record: Record, vendor: Vendor) -> Iterator[str]:
+    """Where one source is honest, healthy and current, what is served in the end is not older than FRESH_WITHIN_S."""
+    if not record.script.sheltered or record.script.full:
+        return
+    begun, ended = record.lives[-1]
+    at_s = ended - FRESH_WITHIN_S
+    if at_s < begun:
+        return
+    for suite, date in record.served.items():
+        expected = vendor.suites[suite][vendor.shown(suite, BEGIN + record.script.offset_s + at_s)].date
+        if date < expected:
+            yield f"{suite} is served as of {date - BEGIN} s, and {expected - BEGIN} s was out at {at_s:.0f} s"
 
 
 def one_honest_source_is_enough(record: Record, vendor: Vendor) -> Iterator[str]:
@@ -133,6 +165,8 @@ def nothing_is_left(record: Record, vendor: Vendor) -> Iterator[str]:
 PROPERTIES: tuple[Property, ...] = (
     nothing_unverified_is_completed,
     no_mark_ever_falls,
+    nobody_is_led_back,
+    news_arrive,
     one_honest_source_is_enough,
     a_dead_source_is_left_alone,
     requests_are_bounded,

@@ -100,10 +100,16 @@ def looks_come_every_second(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(history, "KEEPER", KeeperSettings(refresh_interval_s=1.0))
 
 
+def nobody_looks_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(history, "KEEPER", KeeperSettings(refresh_interval_s=10_000.0))
+    patch.setattr(history, "HEALTH", HealthSettings(probe_interval_s=10_000.0))
+
+
 def a_stop_forgets_the_looks(patch: pytest.MonkeyPatch) -> None:
     async def nothing(self: Keeper) -> None:
         """Nothing is closed."""
 
+    looks_come_every_second(patch)  # so that one is under way
     patch.setattr(Keeper, "close", nothing)
 
 
@@ -111,7 +117,7 @@ CORRUPT = story(
     (source(0, since(29.9, Fault.CORRUPT), rate_bytes_s=5_000_000), source(1, rate_bytes_s=400_000)),
     (visit(5.0, 0), visit(30.0, 7, 8, 9)),
 )
-STALE = story((source(0, since(60.0, Fault.STALE)),), (visit(5.0),))
+STALE = story((source(0, since(60.0, Fault.STALE)),), (visit(5.0), visit(190.0)))
 STOPPED = dataclasses.replace(STALE, stops=(Stop(100.0, power=True, down_s=5.0),))
 SILENT = story(
     (source(0, since(20.0, Fault.SILENT)), source(1, since(19.0, Fault.SILENT)), source(2)), (visit(30.0, 9),)
@@ -119,13 +125,16 @@ SILENT = story(
 REFUSED = story((source(0, since(0.0, Fault.REFUSED)), source(1)), tuple(visit(at, 1) for at in range(5, 200, 5)))
 CUT = story((source(0, since(20.0, Fault.RESET_IN_BODY)),), (visit(5.0, 0), visit(30.0, 9)))
 WELL = story((source(0),), (visit(5.0, 0),))
-SILENT_IN_THE_END = story((source(0, since(LENGTH_S - 65.0, Fault.SILENT)),), (visit(5.0, 0),))
+LONG = dataclasses.replace(WELL, length_s=2 * LENGTH_S)
+SILENT_IN_THE_END = story((source(0, since(LENGTH_S - 3.0, Fault.SILENT)),), (visit(5.0, 0),))
 
 DEFECTS: tuple[tuple[Break, Script, Property], ...] = (
     (the_last_byte_waits_for_nobody, CORRUPT, properties.nothing_unverified_is_completed),
     (whatever_came_is_verified, CORRUPT, properties.nothing_unverified_is_completed),
     (any_date_is_accepted_and_marked, STALE, properties.no_mark_ever_falls),
+    (any_date_is_accepted_and_marked, STALE, properties.nobody_is_led_back),
     (marks_are_lost_with_the_process, STOPPED, properties.no_mark_ever_falls),
+    (nobody_looks_again, LONG, properties.news_arrive),
     (nobody_is_ever_late, SILENT, properties.one_honest_source_is_enough),
     (a_failure_is_no_reason_to_wait, REFUSED, properties.a_dead_source_is_left_alone),
     (a_flight_never_gives_up, CUT, properties.requests_are_bounded),

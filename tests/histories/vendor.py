@@ -54,6 +54,8 @@ class Vendor:
     pool: Mapping[str, bytes] = field(repr=False)
     vouched: Mapping[str, frozenset[bytes]] = field(repr=False)
     """The SHA-256 of every version of every file that the vendor's signatures ever accounted for."""
+    dates: Mapping[bytes, int] = field(repr=False)
+    """The Date of each signed InRelease, by its SHA-256."""
 
     def shown(self, suite: str, moment: float) -> int:
         """The place of the publication that was the newest at a time (epoch seconds)."""
@@ -70,7 +72,7 @@ def vendor() -> Iterator[Vendor]:
         assert isinstance(keyring, Keyring)
         pool: dict[str, bytes] = {}
         suites = {name: tuple(_published(home, good, unknown, name, pool)) for name in SUITES}
-        yield Vendor(keyring, suites, pool, _vouched(suites, pool))
+        yield Vendor(keyring, suites, pool, _vouched(suites, pool), _dates(suites))
 
 
 def _published(home: KeyHome, good: Key, unknown: Key, name: str, pool: dict[str, bytes]) -> Iterator[Publication]:
@@ -142,3 +144,12 @@ def _vouched(suites: Mapping[str, tuple[Publication, ...]], pool: Mapping[str, b
             for path, body in (*publication.files.items(), *signed.items()):
                 found.setdefault(path, set()).add(hashlib.sha256(body).digest())
     return {path: frozenset(digests) for path, digests in found.items()}
+
+
+def _dates(suites: Mapping[str, tuple[Publication, ...]]) -> dict[bytes, int]:
+    return {
+        hashlib.sha256(body).digest(): publication.date
+        for publications in suites.values()
+        for publication in publications
+        for body in (publication.files[publication.inrelease], publication.statements["split-view"])
+    }
