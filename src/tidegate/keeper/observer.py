@@ -91,7 +91,7 @@ class Observer:
         self._first_shown = {key: known for key, known in self._first_shown.items() if key in suites}
 
     def waited_s(self, archive: Archive, suite: str, payload: bytes) -> float:
-        """How long ago this Release was first shown here, while anybody went on showing it; 0 where it is news."""
+        """How long ago this Release was first shown to this process, while anybody went on showing it; 0 for news."""
         shown = self._first_shown.setdefault((archive.name, suite), {})
         standing = {one.payload for one in self.of(archive, suite).by_source.values()} | {payload}
         for gone in shown.keys() - standing:
