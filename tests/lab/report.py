@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.lab import verdict
 from tests.lab.crowd import Crowd
 from tests.lab.load import Load
 from tests.lab.midstream import Midstream
@@ -32,6 +33,13 @@ A cell says what became of it, and the seconds: `ok` · `old` it ended well and 
 it ended with a message · `WRONG` it holds what no valid signature accounts for · `> N s` stopped at the limit.
 Tidegate is asked on first contact with the fault. Nothing of Debian's configuration of apt was changed but the paths.
 """
+PARTS = {
+    "peers": "The other ways",
+    "rows": "Tidegate",
+    "midstream": "The blackhole in mid-body",
+    "crowd": "The crowd",
+    "load": "The dead sources",
+}
 HELD = """\
 ## Tidegate: seconds added to the healthy run
 
@@ -41,9 +49,9 @@ install of what Tidegate holds, with the fault at one source, and at all three. 
 """
 
 
-@dataclass(slots=True)
-class Report:
-    """All that a run found. Parts that were not measured stay empty."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """When, where and with what a part was measured."""
 
     measured_at: str
     seconds: float
@@ -51,15 +59,46 @@ class Report:
     load_average: str
     machine: dict[str, str]
     versions: dict[str, str]
-    healthy: Healthy | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """All that is known, each part from the run that measured it last; what was not measured is empty.
+
+    `judge` makes the last three fields from the others.
+    """
+
+    runs: dict[str, Run] = field(default_factory=dict)  # by part
+    unmeasured: dict[str, list[str]] = field(default_factory=dict)  # by part: what could not be, and why
     cells: list[Cell] = field(default_factory=list)
+    calm: list[Row] = field(default_factory=list)  # healthy rows
     rows: list[Row] = field(default_factory=list)
-    added: list[Added] = field(default_factory=list)
     midstream: Midstream | None = None
     crowd: Crowd | None = None
     loads: list[Load] = field(default_factory=list)
+    healthy: Healthy | None = None
+    added: list[Added] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    unmeasured: list[str] = field(default_factory=list)  # what could not be measured, and why
+
+
+def judge(report: Report) -> None:
+    """Hold what was measured against what was asked for."""
+    report.verdicts = []
+    if report.calm:
+        report.healthy = verdict.healthy(report.calm)
+        report.added = [verdict.added(row, report.healthy) for row in report.rows]
+        report.verdicts += verdict.of_rows([*report.calm, *report.rows], report.added)
+    if report.midstream:
+        report.verdicts += verdict.of_midstream(report.midstream)
+    if report.crowd:
+        report.verdicts += verdict.of_crowd(report.crowd)
+    report.verdicts += verdict.of_load(report.loads)
+
+
+def read(stem: Path) -> Report:
+    """What earlier runs left at `stem`.json; an empty report where there is nothing."""
+    file = stem.with_suffix(".json")
+    return msgspec.json.decode(file.read_bytes(), type=Report) if file.exists() else Report()
 
 
 def write(report: Report, stem: Path) -> None:
@@ -89,13 +128,13 @@ def _verdicts(verdicts: Sequence[Verdict]) -> str:
 
 
 def _unmeasured(report: Report) -> str:
-    told = "\n".join(f"- {one}" for one in report.unmeasured)
+    told = "\n".join(f"- {one}" for part in report.unmeasured.values() for one in part)
     return f"Could not be measured:\n\n{told}\n" if told else ""
 
 
 def _outcomes(report: Report) -> str:
     cells = {(cell.fault, cell.way): cell for cell in report.cells}
-    rows = {row.fault: row for row in report.rows}
+    rows = {row.fault: row for row in (*report.calm[:1], *report.rows)}
     ways = [way.name for way in PEERS if any(cell.way == way.name for cell in report.cells)]
     faults = list(dict.fromkeys([*(cell.fault for cell in report.cells), *rows]))
     head = (
@@ -107,9 +146,9 @@ def _outcomes(report: Report) -> str:
         line = [fault or "*none*"]
         for way in ways:
             cell = cells.get((fault, way))
-            line += [_cell(report, cell.update), _cell(report, cell.install)] if cell else ["", ""]
+            line += [_cell(cell.update), _cell(cell.install)] if cell else ["", ""]
         row = rows.get(fault)
-        line += [_cell(report, row.first_update[0]), _cell(report, row.first_install[0])] if row else ["", ""]
+        line += [_cell(row.first_update[0]), _cell(row.first_install[0])] if row else ["", ""]
         body.append(line)
     return f"## Who got their packages\n\n{_table(head, body)}"
 
@@ -188,18 +227,20 @@ def _single(report: Report) -> str:
 
 
 def _surroundings(report: Report) -> str:
-    facts = {**report.machine, **report.versions, "load average before": report.load_average}
+    return "## Where and when this was measured\n\n" + "\n".join(_told(part, run) for part, run in report.runs.items())
+
+
+def _told(part: str, run: Run) -> str:
+    facts = {**run.machine, **run.versions, "load average before": run.load_average}
     told = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-    return (
-        f"## Where this was measured\n\n{report.measured_at}, in {report.seconds / 60:.0f} minutes; each run of a"
-        f" client stopped after {report.cap_s:g} s.\n\n{told}\n"
-    )
+    took = f"{run.measured_at}, in {run.seconds / 60:.0f} minutes; each run of a client stopped after {run.cap_s:g} s."
+    return f"*{PARTS[part]}*: {took}\n\n{told}\n"
 
 
-def _cell(report: Report, outcome: Outcome) -> str:
+def _cell(outcome: Outcome) -> str:
     match outcome.end:
         case "timed out":
-            return f"> {report.cap_s:g} s"
+            return f"> {outcome.seconds:.0f} s"
         case "wrong":
             return f"WRONG, {outcome.seconds:.1f} s"
         case _:

@@ -6,9 +6,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from tests.lab import bulk, crowd, load, midstream, peers, rows, verdict
+from tests.lab import bulk, crowd, load, midstream, peers, rows
 from tests.lab.faults import Fault
 from tests.lab.laboratory import Laboratory
 from tests.lab.outcome import anonymous
@@ -16,14 +15,15 @@ from tests.lab.report import Report
 from tests.lab.trees import Trees
 from tests.lab.ways import PEERS, Way
 
-PARTS = ("peers", "rows", "midstream", "crowd", "load")
 AT_ONCE = 12  # clients of other ways, which mostly wait
 HEALTHY_ROWS = 2
 """Healthy rows before the faulty ones, and as many after them."""
 
 
 def measure(laboratory: Laboratory, report: Report, faults: list[Fault], parts: Sequence[str], load_s: float) -> None:
-    """What only waits goes together; what is timed goes alone."""
+    """Put these parts into the report, in place of what it had of them."""
+    for part in parts:
+        report.unmeasured.pop(part, None)
     bulky = None
     if {"midstream", "crowd", "load"} & set(parts):
         say("publishing large packages, and many")
@@ -36,17 +36,22 @@ def measure(laboratory: Laboratory, report: Report, faults: list[Fault], parts: 
         if "peers" in parts:
             report.cells = _cells(laboratory, report, faults)
     if "rows" in parts:
-        _rows(laboratory, report, faults)
-    if bulky is not None:
-        _single(laboratory, report, bulky, parts)
-    report.verdicts += verdict.of_load(report.loads)
+        calm = _rows(laboratory, report, [None] * HEALTHY_ROWS)
+        report.rows = _rows(laboratory, report, faults)
+        report.calm = calm + _rows(laboratory, report, [None] * HEALTHY_ROWS)
+    if bulky is not None and "midstream" in parts:
+        with _noted(laboratory, report, "midstream"):
+            report.midstream = midstream.measure(laboratory, bulky)
+    if bulky is not None and "crowd" in parts:
+        with _noted(laboratory, report, "crowd"):
+            report.crowd = crowd.measure(laboratory, bulky)
 
 
 def _cells(laboratory: Laboratory, report: Report, faults: list[Fault]) -> list[peers.Cell]:
     def one(job: tuple[Way, Fault | None]) -> list[peers.Cell]:
         way, fault = job
         found: list[peers.Cell] = []
-        with _noted(report, f"{way.name}: {fault.name if fault else 'healthy'}", laboratory.work):
+        with _noted(laboratory, report, "peers", f"{way.name}: {fault.name if fault else 'healthy'}"):
             found.append(peers.measure(laboratory, way, fault))
             _tell_cell(found[-1])
         return found
@@ -57,50 +62,28 @@ def _cells(laboratory: Laboratory, report: Report, faults: list[Fault]) -> list[
 
 
 def _loads(laboratory: Laboratory, report: Report, bulky: Trees, seconds: float) -> None:
-    with _noted(report, "dead sources under load", laboratory.work):
+    with _noted(laboratory, report, "load"):
         report.loads = load.measure(laboratory, bulky, seconds)
 
 
-def _single(laboratory: Laboratory, report: Report, bulky: Trees, parts: Sequence[str]) -> None:
-    if "midstream" in parts:
-        with _noted(report, "a source that falls silent in mid-body", laboratory.work):
-            report.midstream = midstream.measure(laboratory, bulky)
-            report.verdicts += verdict.of_midstream(report.midstream)
-    if "crowd" in parts:
-        with _noted(report, "a crowd", laboratory.work):
-            report.crowd = crowd.measure(laboratory, bulky)
-            report.verdicts += verdict.of_crowd(report.crowd)
-
-
-def _rows(laboratory: Laboratory, report: Report, faults: list[Fault]) -> None:
-    calm = _each(laboratory, report, [None] * HEALTHY_ROWS)
-    struck = _each(laboratory, report, faults)
-    calm += _each(laboratory, report, [None] * HEALTHY_ROWS)
-    if calm:
-        report.healthy = verdict.healthy(calm)
-        report.rows = [calm[0], *struck]
-        report.added = [verdict.added(row, report.healthy) for row in struck]
-        report.verdicts += verdict.of_rows([*calm, *struck], report.added)
-
-
-def _each(laboratory: Laboratory, report: Report, which: Sequence[Fault | None]) -> list[rows.Row]:
+def _rows(laboratory: Laboratory, report: Report, which: Sequence[Fault | None]) -> list[rows.Row]:
     found = []
     for fault in which:
-        with _noted(report, fault.name if fault else "healthy", laboratory.work):
+        with _noted(laboratory, report, "rows", fault.name if fault else "healthy"):
             found.append(rows.measure(laboratory, fault))
             _tell_row(found[-1])
     return found
 
 
 @contextlib.contextmanager
-def _noted(report: Report, what: str, work: Path) -> Iterator[None]:
+def _noted(laboratory: Laboratory, report: Report, part: str, what: str = "") -> Iterator[None]:
     """What fails to be measured is written down, and the rest goes on."""
     try:
         yield
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
-        said = anonymous(f"{what}: {type(error).__name__}: {error}", work)
-        report.unmeasured.append(said)
-        say(f"could not be measured: {report.unmeasured[-1]}")
+        said = anonymous(f"{what or part}: {type(error).__name__}: {error}", laboratory.work)
+        report.unmeasured.setdefault(part, []).append(said)
+        say(f"could not be measured: {said}")
 
 
 def _tell_cell(cell: peers.Cell) -> None:

@@ -13,7 +13,7 @@ from tests.lab import verdict
 from tests.lab.faults import TABLE, Fault
 from tests.lab.names import Resolver
 from tests.lab.outcome import End, Outcome, objections_to
-from tests.lab.report import Report, markdown
+from tests.lab.report import Report, Run, judge, read, write
 from tests.lab.rows import Row
 from tests.lab.stage import PREFIX, ROLES, LabSource, Stage
 from tests.lab.tap import Served, Tap, answers
@@ -195,12 +195,14 @@ def test_every_target_that_is_missed_is_told(struck: Row, missed: tuple[str, ...
     assert met is (not missed)
 
 
-def test_page_shows_what_became_of_every_row_and_marks_what_missed() -> None:
+def test_page_shows_what_became_of_every_row_and_marks_what_missed(tmp_path: Path) -> None:
     struck = row("pigeons", first_update=[Outcome(End.TIMED_OUT, 120.0)], again_install=[Outcome(End.OK, 0.9)])
-    sums = [verdict.added(struck, YARD)]
-    report = Report("today", 60.0, 120.0, "0.1", {"cores": "2"}, {"apt": "2.6"}, YARD, rows=[struck], added=sums)
-    report.verdicts = verdict.of_rows([struck], sums)
-    page = markdown(report)
+    run = Run("today", 60.0, 120.0, "0.1", {"cores": "2"}, {"apt": "2.6"})
+    report = Report({"rows": run}, calm=[row()], rows=[struck])
+    judge(report)
+    write(report, tmp_path / "faults")
+    assert read(tmp_path / "faults") == report
+    page = (tmp_path / "faults.md").read_text()
     assert "| pigeons | > 120 s | ok, 0.1 s |" in page
     assert "+0.80 !" in page
     assert "**missed**" in page
