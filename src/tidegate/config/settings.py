@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from tidegate.gateway.settings import GatewaySettings
-from tidegate.keeper.settings import KeeperSettings
+from tidegate.keeper.settings import HoldSettings, KeeperSettings
 from tidegate.sources.settings import ArchiveSettings, FetchSettings, HealthSettings
 from tidegate.store.settings import StoreSettings
 from tidegate.trust.settings import TrustSettings
@@ -24,6 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         HealthSettings()
     )
     keeper: Annotated[KeeperSettings, Meta(description="refresh, adoption and retention")] = KeeperSettings()
+    hold: Annotated[HoldSettings, Meta(description="what the fleet is to have before it asks")] = HoldSettings()
     archive: Annotated[
         tuple[ArchiveSettings, ...],
         Meta(description="what is served; where none is named, the host's own apt sources say"),

@@ -5,10 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from tidegate.keeper.hot_set import key_of
+from tidegate.keeper.settings import HoldSettings
 from tidegate.store.catalogue import Catalogue
 from tidegate.store.holds import Holds
 
 NOTE_TIMEOUT_S = 5.0
+FORGET_EVERY_S = 3600.0
+TOLD_FOR = 2
+"""For so many times `hold.forget_after_s` a use is told of; in the second half as one that no longer counts."""
 
 
 class Learning:
@@ -51,3 +55,20 @@ class Learning:
         """Wait, within a bound, until what was handed over is noted."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=NOTE_TIMEOUT_S)
+
+
+async def forget_for_ever(
+    holds: Holds,
+    settings: Callable[[], HoldSettings],
+    trouble: Callable[[str], None],
+    *,
+    now: Callable[[], float] = time.time,
+) -> None:
+    """Drop, now and then, uses that have not counted for long."""
+    while True:
+        before = int(now() - TOLD_FOR * settings().forget_after_s)
+        try:
+            await asyncio.to_thread(holds.forget, before)
+        except OSError as error:
+            trouble(f"uses of long ago could not be dropped: {error}")
+        await asyncio.sleep(FORGET_EVERY_S)

@@ -51,3 +51,11 @@ class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     suites_max: Annotated[int, Meta(ge=1, description="suites held at most, adopted on request included")] = 256
     scrub_interval_s: Annotated[float, Meta(gt=0, description="between two readings of everything held")] = 86_400.0
     scrub_rate_bytes_s: Annotated[int, Meta(ge=1024, description="read at most so fast when scrubbing")] = 20_971_520
+
+
+class HoldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[hold]`: what the fleet is to have before it asks."""
+
+    forget_after_s: Annotated[
+        float, Meta(gt=0, description="what clients have not asked for in so long is no longer held on their account")
+    ] = 7_776_000.0

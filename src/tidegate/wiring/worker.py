@@ -15,12 +15,13 @@ from tidegate.gateway.server import Gateway
 from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.target import Routes
 from tidegate.keeper.adoption import Ports
-from tidegate.keeper.ingest_process import ingest_in_process
+from tidegate.keeper.ingest_process import IngestError, ingest_in_process
 from tidegate.keeper.keeper import Keeper
-from tidegate.keeper.learning import Learning
+from tidegate.keeper.learning import Learning, forget_for_ever
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
+from tidegate.keeper.relisting import relist
 from tidegate.keeper.scrub import scrub_for_ever
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State, is_news
@@ -77,7 +78,7 @@ class Worker:
         trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
         self.keeper = self._keeper(trust) if place.keeps else None
         self.prober = self._prober(trust, self.keeper) if self.keeper is not None else None
-        self.learning = Learning(store.catalogue, store.holds, lambda text: tell(News("warning", "holds", text)))
+        self.learning = Learning(store.catalogue, store.holds, self._holds_in_trouble)
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
         self.gateway = Gateway(
             place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
@@ -90,6 +91,9 @@ class Worker:
         loop = asyncio.get_running_loop()
         memory = self._memory.keep() if self._place.keeps else self._memory.follow()
         self._running.append(loop.create_task(memory))
+        if self._place.keeps:
+            forgetting = forget_for_ever(self.store.holds, lambda: self.settings.hold, self._holds_in_trouble)
+            self._running += [loop.create_task(self._relist()), loop.create_task(forgetting)]
         if self.keeper is not None and self.prober is not None and keep:
             self._running += [
                 loop.create_task(self.keeper.run()),
@@ -159,6 +163,15 @@ class Worker:
 
     def _urls(self) -> set[str]:
         return {source.url for archive in self.archives.values() for source in archive.sources}
+
+    async def _relist(self) -> None:
+        try:
+            await relist(self.store.catalogue, self.store.blobs, ingest_in_process(self.store.layout.catalogue))
+        except (IngestError, OSError) as error:
+            self._tell(News("warning", "index", f"what an earlier version took in stays as it is: {error}"))
+
+    def _holds_in_trouble(self, text: str) -> None:
+        self._tell(News("warning", "holds", text))
 
     def _memory_in_trouble(self, text: str) -> None:
         self._tell(News("warning", "sources", text))
