@@ -1,5 +1,6 @@
 """docs/faults.json, every value of it, and docs/faults.md, made from nothing but that."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,9 +97,10 @@ def judge(report: Report) -> None:
 
 
 def read(stem: Path) -> Report:
-    """What earlier runs left at `stem`.json; an empty report where there is nothing."""
-    file = stem.with_suffix(".json")
-    return msgspec.json.decode(file.read_bytes(), type=Report) if file.exists() else Report()
+    """What earlier runs left at `stem`.json; an empty report where there is nothing, or nothing of today's form."""
+    with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):  # a ValidationError is one, too
+        return msgspec.json.decode(stem.with_suffix(".json").read_bytes(), type=Report)
+    return Report()
 
 
 def write(report: Report, stem: Path) -> None:
