@@ -21,7 +21,7 @@ INTRODUCTION = """\
 # Faults, and what each client makes of them
 
 Written by `make faults` (`python -m tests.lab`), which repeats all of it; every value is in `faults.json` beside this
-file. A signed archive is offered by three sources on one machine, each in a network of its own; the fault is at the
+file. A signed archive is offered by three sources on one machine, each of an operator of its own; the fault is at the
 first of them. The clients are real: `apt-get update` from nothing, and `apt-get install --download-only` of six
 packages (3.4 MB) that nobody has cached, after a healthy update.
 
@@ -32,7 +32,8 @@ packages (3.4 MB) that nobody has cached, after a healthy update.
 
 A cell says what became of it, and the seconds: `ok` · `old` it ended well and holds what is not the newest · `error`
 it ended with a message · `WRONG` it holds what no valid signature accounts for · `> N s` stopped at the limit.
-Tidegate is asked on first contact with the fault. Nothing of Debian's configuration of apt was changed but the paths.
+Tidegate is asked on first contact with the fault. apt and apt-cacher-ng run with their defaults, but for paths, ports
+and languages.
 """
 PARTS = {
     "peers": "The other ways",
