@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tidegate.sources.settings import FetchSettings
 
 LOOK_S = 0.2
+SOONEST_S = 0.001
 RATE_WINDOW_S = 1.0
 
 
@@ -44,13 +45,14 @@ class Pace:
         """How long until it may be late at the earliest."""
         if self.fresh_at is not None:
             return LOOK_S
-        return max(0.001, self.asked_at + self.patience_s - now)
+        left = self.asked_at + self.patience_s - now
+        return max(SOONEST_S, left) if left > 0 else LOOK_S  # late already, and nobody was there to help
 
     def late(self, now: float) -> str | None:
         """Why another source should be asked now, in a few words; None while all is well."""
         if self.fresh_at is None:
             waited = now - self.asked_at
-            return f"no byte within {waited:.2f} s" if waited >= self.patience_s - 0.001 else None
+            return f"no byte within {waited:.2f} s" if waited >= self.patience_s - SOONEST_S else None
         silent = now - max(self.fresh_at, self.asked_at)
         if silent >= self.limits.stall_hedge_s:
             return f"no byte for {silent:.2f} s"
