@@ -42,7 +42,10 @@ class Answer:
     ended_s: float | None = None
     outcome: str = UNDER_WAY
     why: str = ""
+    wanted: bytes = b""
+    """The SHA-256 that is listed for it, where it had to be fetched."""
     digest: bytes = b""
+    """The SHA-256 of what was given."""
     size: int = 0
 
 
@@ -109,8 +112,10 @@ class Door:
                         answer.outcome, answer.why = "refused", problem or ""
                         return None
                     case Found() as found:
-                        held = self._held(found)
-                        return await self._follow(answer, self._flight(found), limit) if held is None else held
+                        if (held := self._held(found)) is not None:
+                            return held
+                        answer.wanted = found.listed.digest
+                        return await self._follow(answer, self._flight(found), limit)
 
     async def _step(self, place: Place, needs: Needs) -> str | None:
         steps = self._rooms.steps
