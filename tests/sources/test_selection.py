@@ -12,7 +12,8 @@ from tidegate.sources.breaker import State
 from tidegate.sources.failure import Failure
 from tidegate.sources.health import Health
 from tidegate.sources.naming import index_paths
-from tidegate.sources.selection import SLOW_S, clock, is_lasting, plan, span
+from tidegate.sources.selection import SLOW_S, is_lasting, plan
+from tidegate.sources.words import clock, span
 
 INDEX = "dists/s/main/by-hash/SHA256/00"
 BIG = 200_000_000

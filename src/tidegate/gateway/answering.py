@@ -123,7 +123,7 @@ class Answering:
                             resolution = self._rooms.resolver.resolve(place, tried)
                         case Absent(_, asked) | Unlisted(_, asked) if problem is not None:
                             # What we could not look at may list it: neither absent nor unlisted is known.
-                            return self._refuse(connection, asked, problem, temporary=True)
+                            return self._refuse(connection, asked, problem, temporary=self._may_come_back(place))
                         case Absent(why, asked):
                             return self._refuse(connection, asked, why, temporary=False, proven_absent=True)
                         case Unlisted(why):
@@ -207,7 +207,7 @@ class Answering:
         if connection.phase is not Phase.WAITING:
             return None
         if flight.failed:
-            return self._refuse(connection, found.asked, flight.failure, temporary=True)
+            return self._refuse(connection, found.asked, flight.failure, temporary=self._may_come_back(place))
         limit.reschedule(None)
         how = "wait" if flight.complete else "stream"
         return self._done(connection, connection.follow(flight, form, f"{how}; from={flight.source}"))
@@ -222,6 +222,8 @@ class Answering:
         under_way = fetching.under_way(wanted.digest)
         if under_way is not None:
             return under_way
+        if fetching.alone(sources) is not None:
+            return fetching.fetch(wanted, sources, found.names)  # fails at once: no need to wait for a place
         slot = await self._slot(connection.peer)
         under_way = fetching.under_way(wanted.digest)
         if under_way is not None or self._rooms.blobs.size(wanted.digest) == wanted.size:
@@ -247,9 +249,13 @@ class Answering:
         """Something that no index lists: unverified, uncached, marked as such; or refused, in strict mode."""
         if self._settings.strict:
             return self._refuse(connection, Asked.OTHER, f"{why}, and gateway.strict is on", temporary=False)
+        sources = self._rooms.archives[place.archive].sources
+        lost = self._rooms.fetching.alone(sources)
+        if lost is not None:
+            return self._refuse(connection, Asked.OTHER, f"{why}; {lost.said}", temporary=not lost.is_lasting)
         slot = await self._slot(connection.peer)
         try:
-            passing = self._rooms.fetching.pass_through(self._rooms.archives[place.archive].sources, place.path)
+            passing = self._rooms.fetching.pass_through(sources, place.path)
         except OSError as error:
             self._give_back(connection.peer, slot)
             return self._refuse(connection, Asked.OTHER, error.strerror or "no room", temporary=True)
@@ -271,6 +277,11 @@ class Answering:
         while not (passing.complete or passing.failed):
             await passing.changed()
         self._give_back(peer, slot)
+
+    def _may_come_back(self, place: Place) -> bool:
+        """Whether the same request may succeed soon: not where nothing was to be had of any source for a while."""
+        lost = self._rooms.fetching.alone(self._rooms.archives[place.archive].sources)
+        return lost is None or not lost.is_lasting
 
     def _refuse(
         self, connection: Connection, asked: Asked, why: str, *, temporary: bool, proven_absent: bool = False

@@ -254,6 +254,8 @@ class Gateway:
     def tunnel(self, connection: Connection, target: bytes) -> None:
         """A CONNECT: leave the connection to a tunnel, or refuse it."""
         place = self._routes.tunnel(target, self.settings.tunnel_hosts)
+        if self._rooms.fetching.health.offline and not isinstance(place, NotOurs):
+            place = NotOurs(403, "no tunnel: this gateway is offline")
         if isinstance(place, NotOurs) or self.tunnels >= self.settings.tunnels_max:
             no = (
                 place if isinstance(place, NotOurs) else NotOurs(503, "too many tunnels are open (gateway.tunnels_max)")

@@ -158,7 +158,7 @@ class Looking:
         end = loop.time() + WAIT_FOR_TRIAL_S
         while True:
             planned = self._plan(archive, suite)
-            if planned.candidates or planned.again_at is None:
+            if planned.candidates or planned.again_at is None or planned.alone is not None:
                 return planned
             pause_s = max(PAUSE_MIN_S, planned.again_at - now())
             if loop.time() + pause_s > end:

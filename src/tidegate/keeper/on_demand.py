@@ -120,7 +120,8 @@ class OnDemand:
             await hold_indices(archive, base, entries, self._ports, by_hash=release.acquire_by_hash, required=True)
             await list_indices(base, release, entries, self._ports)
         except IncompleteError as error:
-            self._record.note("incomplete", archive, suite, source="all sources", reason=str(error))
+            if self._ports.fetching.alone(archive.sources) is None:  # else it is no news, however often it is asked for
+                self._record.note("incomplete", archive, suite, source="all sources", reason=str(error))
             return str(error)
         return None
 

@@ -17,6 +17,7 @@ from tidegate.archive.paths import suite_base
 from tidegate.keeper.due import Probed, begun, due, first, suite_for
 from tidegate.keeper.pacing import Bucket, take
 from tidegate.keeper.release_files import Answer, Asking, Dated, Statement, Trust, ask
+from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.fetching import Fetching, Unchanged
@@ -164,7 +165,12 @@ class Prober:
 
     def _begin_due(self) -> None:
         now, health = self._now(), self._fetching.health
-        known = {source.url: (archive, source) for archive in self._archives.values() for source in archive.sources}
+        known = {
+            source.url: (archive, source)
+            for archive in self._archives.values()
+            for source in archive.sources
+            if may_connect(source, health)
+        }
         self._probed = {url: self._probed.get(url) or first(now, self._chance()) for url in known}
         idle = known.keys() - self._under_way.keys()
         waiting = due(idle, health, self._probed, now, health.settings.probe_interval_s)

@@ -24,6 +24,7 @@ class Failure(StrEnum):
     WRONG_BYTES = "wrong-bytes"
     OTHER_VERSION = "other-version"
     DISK = "disk"
+    OFFLINE = "offline"
 
 
 IN_WORDS = {
@@ -42,6 +43,7 @@ IN_WORDS = {
     Failure.WRONG_BYTES: "gave wrong bytes",
     Failure.OTHER_VERSION: "has another version",
     Failure.DISK: "our own disk failed",
+    Failure.OFFLINE: "is not asked, since this gateway is offline",
 }
 """What each means, as a sentence about the source."""
 

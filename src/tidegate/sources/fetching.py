@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from tidegate.sources.alone import Alone, may_connect
 from tidegate.sources.archive import Source
 from tidegate.sources.attempt import refusal
 from tidegate.sources.client import Client
@@ -78,6 +79,7 @@ class Fetching:
         self, blobs: BlobStore, fetch: FetchSettings, store: StoreSettings, health: Health | None = None
     ) -> None:
         self.health = health or Health()
+        self.health.offline = fetch.offline
         self.settings = fetch
         self.client = Client(fetch)
         self._sending = Sending(self.client, fetch, self.health)
@@ -101,6 +103,8 @@ class Fetching:
 
         Nobody has verified it: whoever does tells `health.vouched`.
         """
+        if not may_connect(source, self.health):
+            raise FetchError(Failure.OFFLINE, "fetch.offline, --offline")
         headers = {}
         if last_modified is not None:
             headers["If-Modified-Since"] = last_modified
@@ -182,8 +186,11 @@ class Fetching:
     def _plan(
         self, sources: Sequence[Source], paths: Sequence[str], size: int | None, without: Collection[str] = ()
     ) -> Plan:
-        left = [source for source in sources if source.url not in without] if without else sources
-        return plan(left, paths, self.health, self.health.now(), size=size)
+        return plan(sources, paths, self.health, self.health.now(), size=size, without=without)
+
+    def alone(self, sources: Sequence[Source]) -> Alone | None:
+        """Whether nothing can be had from any of these sources now."""
+        return self._plan(sources, ("",), None).alone
 
     def keep(self, verified: Verified) -> "asyncio.Future[None]":
         """Make verified bytes durable."""

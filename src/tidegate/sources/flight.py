@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from tidegate.sources.alone import Alone
 from tidegate.sources.attempt import wrong
 from tidegate.sources.failure import Excluded, Failure, FetchError
 from tidegate.sources.hashing import Hashing
@@ -76,6 +77,8 @@ class Flight:
     failures: list[Excluded] = field(default_factory=list)
     violations: list[Excluded] = field(default_factory=list)
     fetched_bytes: int = 0
+    alone: Alone | None = None
+    """It was not worth waiting for anybody."""
     settled: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """Done as soon as it is verified or has failed; being held comes later."""
     task: "asyncio.Task[None] | None" = None
@@ -115,6 +118,8 @@ class Flight:
     def failure(self) -> str:
         """Why nothing came, in a sentence."""
         told = [f"{one.source}: {one.reason}" for one in self.failures[-3:]]
+        if self.alone is not None:
+            told.insert(0, self.alone.said)
         return "; ".join(told) or "no source is configured"
 
     def watch(self, wake: Callable[[], None]) -> None:
@@ -175,8 +180,8 @@ class Flight:
             if planned.candidates:  # those lack it, all of them: then even who is asked last may be asked
                 without |= {each.source.url for each in planned.candidates}
                 continue
-            if planned.again_at is None or planned.again_at > until:
-                told = {each.source for each in self.failures}
+            if planned.again_at is None or planned.again_at > until or planned.alone is not None:
+                told, self.alone = {each.source for each in self.failures}, planned.alone
                 self.failures[:0] = [each for each in planned.excluded if each.source not in told]
                 return []
             await asyncio.sleep(max(AGAIN_S, planned.again_at - now()))

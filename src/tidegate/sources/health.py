@@ -35,6 +35,7 @@ SILENT_MAX_S = 30.0
 """Requests older than this say nothing about a source: they were cancelled, or have failed."""
 SUITES_MAX = 256
 REASON_CHARS_MAX = 300
+_OURS = frozenset({Failure.DISK, Failure.OFFLINE})
 _TOO_SLOW = frozenset({Failure.SLOW, Failure.STALLED})
 _AS_SHIPPED = HealthSettings()
 
@@ -100,6 +101,10 @@ class Health:
         """Told of each change of state: the source, its breaker before and after."""
         self.learned: list[Callable[[], None]] = []
         """Told when something changed that others should know at once."""
+        self.offline = False
+        """Nobody may be asked but folders of this machine."""
+        self.probed = False
+        """Sources that are out are tried again by probes, so that no client has to be the one who finds out."""
         self.now = now
         self._random = random
 
@@ -157,7 +162,7 @@ class Health:
 
     def failed(self, source: str, error: FetchError) -> None:
         """It did not. That it lacks something is no failure of it, and our own disk is not its fault."""
-        if error.failure is Failure.DISK:
+        if error.failure in _OURS:
             return
         standing, now = self.of(source), self.now()
         standing.silent_since = 0.0

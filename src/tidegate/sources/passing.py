@@ -38,7 +38,10 @@ class Passing:
     @property
     def failure(self) -> str:
         """Why nothing came, in a sentence."""
-        return "; ".join(f"{one.source}: {one.reason}" for one in self.failures[-3:]) or "no source is configured"
+        told = [f"{one.source}: {one.reason}" for one in (*self.plan.excluded, *self.failures)[-3:]]
+        if self.plan.alone is not None:
+            told.insert(0, self.plan.alone.said)
+        return "; ".join(told) or "no source is configured"
 
     def watch(self, wake: Callable[[], None]) -> None:
         """Be called once, at the next change."""

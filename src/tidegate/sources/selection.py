@@ -11,15 +11,16 @@ Behind all of these come sources that were out and are due for a trial, and then
 Only where nothing else may be asked, those that gave wrong bytes are: a wrong answer costs only time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from tidegate.archive.paths import is_artifact
+from tidegate.sources.alone import Alone, alone, may_connect
 from tidegate.sources.archive import Source
 from tidegate.sources.breaker import Breaker, Cause, State, may_ask, may_ask_at_last
 from tidegate.sources.failure import Excluded
 from tidegate.sources.health import Health, Standing
+from tidegate.sources.words import clock, span
 
 GUESSED_FIRST_BYTE_S = 0.3
 GUESSED_RATE_BYTES_S = 4 << 20
@@ -34,6 +35,7 @@ LACKING_BEHIND = 0.5
 """A source that is behind lacks what is new: as if so large a share of requests were in vain."""
 TRIAL_LOOK_S = 0.25
 """A trial's outcome is worth a look after so long, where one waits for it."""
+OFFLINE = "is not asked: this gateway was told to stay offline (fetch.offline, --offline)"
 _RELEASES = ("InRelease", "Release", "Release.gpg")
 
 _CHANGING = (
@@ -72,11 +74,13 @@ class Plan:
     """Candidates, best first, and the sources that are not asked.
 
     `again_at`: when (epoch seconds) another plan may have more candidates, since one that is out may be asked then.
+    `alone`: nothing can be had from any source, and waiting for `again_at` is not worth it.
     """
 
     candidates: tuple[Candidate, ...]
     excluded: tuple[Excluded, ...]
     again_at: float | None = None
+    alone: Alone | None = None
 
 
 def is_lasting(path: str) -> bool:
@@ -85,14 +89,26 @@ def is_lasting(path: str) -> bool:
 
 
 def plan(
-    sources: Sequence[Source], paths: Sequence[str], health: Health, now: float, *, size: int | None = None
+    sources: Sequence[Source],
+    paths: Sequence[str],
+    health: Health,
+    now: float,
+    *,
+    size: int | None = None,
+    without: Collection[str] = (),
 ) -> Plan:
     """Who is asked for an object of this size (None: a small one) now (epoch seconds), and who is not, and why.
 
     `paths` are names for the same bytes, the surest first (by-hash before plain): each source is asked for the
-    first, then for the next.
+    first, then for the next. `without`: urls of sources that are left out, without a word.
     """
-    found = _sort_out(sources, paths, health, now)
+    left = [source for source in sources if source.url not in without]
+    lost = alone(sources, health, now)
+    if lost is not None and (health.probed or lost.since is None):
+        return Plan((), tuple(_excluded(source, health, now) for source in left), now + TRIAL_LOOK_S, lost)
+    unreached = [_excluded(source, health, now) for source in left if not may_connect(source, health)]
+    found = _sort_out([source for source in left if may_connect(source, health)], paths, health, now)
+    found.excluded += unreached
     asked = [source for group in found.groups for source in _ranked(group, health, now, size or 0)]
     if not asked:
         asked = _ranked(found.liars, health, now, size or 0)
@@ -102,7 +118,7 @@ def plan(
     candidates = tuple(
         Candidate(source, path, lasts, health.hedge_after_s(source.url)) for source in asked for path, lasts in lasting
     )
-    return Plan(candidates, excluded, found.again_at(now, anybody=bool(asked)))
+    return Plan(candidates, excluded, found.again_at(now, anybody=bool(asked)), None if asked else lost)
 
 
 @dataclass(slots=True)
@@ -148,6 +164,13 @@ def _sort_out(sources: Iterable[Source], paths: Sequence[str], health: Health, n
             found.excluded.append(Excluded(source.url, why_out(breaker, now)))
     _leave_behind(found, paths, health)
     return found
+
+
+def _excluded(source: Source, health: Health, now: float) -> Excluded:
+    """One that is not asked, whatever for."""
+    if not may_connect(source, health):
+        return Excluded(source.url, OFFLINE)
+    return Excluded(source.url, why_out(health.of(source.url).breaker, now))
 
 
 def _leave_behind(found: _Sorted, paths: Sequence[str], health: Health) -> None:
@@ -227,20 +250,6 @@ def why_out(breaker: Breaker, now: float) -> str:
         return f"{breaker.reason}, since {since}; is being tried again for {span(now - breaker.at)}"
     times = "once" if breaker.strikes == 1 else f"{breaker.strikes} times in a row"
     return f"{breaker.reason}, since {since}, {times}; next try in {span(breaker.until - now)}"
-
-
-def span(seconds: float) -> str:
-    """A span of time as people say it, in its largest unit."""
-    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.0f} {unit}"
-    return f"{max(1, round(seconds))} s"
-
-
-def clock(moment: float, now: float) -> str:
-    """A moment as people write it; with its date where it is not about now."""
-    shape = "%H:%M UTC" if abs(now - moment) < 43_200 else "%Y-%m-%d %H:%M UTC"
-    return datetime.fromtimestamp(moment, UTC).strftime(shape)
 
 
 def _worth_asking_at(breaker: Breaker, now: float, *, at_last: bool) -> float:

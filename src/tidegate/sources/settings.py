@@ -131,6 +131,13 @@ class FetchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             " environment",
         ),
     ] = ""
+    offline: Annotated[
+        bool,
+        Meta(
+            description="make no connection to any source: serve what is held, and what folders (`media`) carry; counts"
+            " from the next start"
+        ),
+    ] = False
     tls_ca_file: Annotated[str, Meta(description="certificate authorities; empty: the system's")] = ""
 
 
@@ -162,6 +169,14 @@ class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hedge_after_unknown_s: Annotated[
         float, Meta(gt=0, description="for a source whose own answering times are not known yet")
     ] = 0.5
+    alone_after_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="once all sources of an archive have been out for so long, no client waits for them: what is"
+            " not held is refused at once, and probes find out when one is back",
+        ),
+    ] = 10.0
     probe_interval_s: Annotated[
         float, Meta(gt=0, description="a source without traffic is probed so often, give or take a fifth")
     ] = 300.0
