@@ -79,6 +79,8 @@ class Record:
     """What is held in the end: the SHA-256 of the bytes, by the name of the blob."""
     events: list[tuple[float, str, str, str]] = field(default_factory=list)
     """The journal: time, kind, subject, source."""
+    loop_turns: int = 0
+    """How many turns the last life's loop took."""
     left: list[str] = field(default_factory=list)
     """What was still there after the last stop, and must not be."""
 
@@ -262,6 +264,7 @@ class World:
             loop.advance_to(MONOTONIC_START_S + self.script.length_s)
             loop.run_until_complete(life.stop())
             record.lives.append((begun, self.now()))
+            record.loop_turns = loop.turns
             record.left = [f"{life.fetching.flights} flights"] if life.fetching.flights else []
             record.left += loop.complaints + loop.end()
         record.served = {one.suite: one.date for one in disk.catalogue.served()}

@@ -44,17 +44,13 @@ class _Selector:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._turns = 0
-
-    def begin_anew(self) -> None:
-        """Count turns from here on."""
-        self._turns = 0
+        self.turns = 0
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:
             raise StuckError("everybody waits, and no timer is set")
-        self._turns += 1
-        if self._turns > TURNS_MAX:
+        self.turns += 1
+        if self.turns > TURNS_MAX:
             raise StuckError(f"more than {TURNS_MAX:,} turns")
         self._clock.now_s += timeout
         return []
@@ -109,6 +105,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.call_later(THREAD_S, _run, done, func, args)
         return done
 
+    @property
+    def turns(self) -> int:
+        """How often it has looked for what is next."""
+        return self._selector.turns
+
     def advance_to(self, moment_s: float) -> None:
         """Live until then (the loop's time), and stop."""
         timer = self.call_at(moment_s, self.stop)
@@ -121,7 +122,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Cancel all that is left, let it end, and close; idempotent. Returns which tasks there were."""
         if self.is_closed():
             return []
-        self._selector.begin_anew()
+        self._selector.turns = 0
         left = sorted((task for task in asyncio.all_tasks(self) if not task.done()), key=hash)
         told = [f"{task.doing} goes on" for task in left if isinstance(task, _Task)]
         for task in left:

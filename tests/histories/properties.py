@@ -26,6 +26,9 @@ RELEASE_REQUESTS_PER_MINUTE_MAX = 30
 FRESH_WITHIN_S = 1.2 * (KEEPER.refresh_interval_s + len(SUITES) * HEALTH.probe_interval_s) + 30.0
 """A look asks some of the operators; what another has is seen by a probe of it, which asks for one suite in turn after
 the other. Both come up to a fifth later."""
+TURNS_PER_S_MAX = 30
+"""On the average of a life: keeper and prober look after things three times a second, the rest is clients."""
+TURNS_TO_START_MAX = 2_000
 MINUTE_S = 60.0
 TRUSTED_FAILURES_MAX = math.ceil(math.log(1 - MOSTLY_WORKS_BELOW, 1 - FAILING_WEIGHT))
 """So many failures in a row make half of the last requests, whatever was before."""
@@ -169,6 +172,13 @@ def _is_statement(asked: Asked) -> bool:
     return asked.path.rpartition("/")[2] in ("InRelease", "Release", "Release.gpg")
 
 
+def nobody_turns_in_vain(record: Record, vendor: Vendor) -> Iterator[str]:
+    """Whoever waits, waits for an event or a timer, and does not look every millisecond."""
+    begun, ended = record.lives[-1]
+    if record.loop_turns > (bound := TURNS_PER_S_MAX * (ended - begun) + TURNS_TO_START_MAX):
+        yield f"the loop took {record.loop_turns:,} turns in {ended - begun:.0f} s, at most {bound:,.0f} are enough"
+
+
 def nothing_is_left(record: Record, vendor: Vendor) -> Iterator[str]:
     """After the last stop: no flight, no task, no error that nobody fetched; every client has its answer."""
     yield from record.left
@@ -185,6 +195,7 @@ PROPERTIES: tuple[Property, ...] = (
     one_honest_source_is_enough,
     a_dead_source_is_left_alone,
     requests_are_bounded,
+    nobody_turns_in_vain,
     nothing_is_left,
 )
 

@@ -20,7 +20,7 @@ from tests.histories.script import Script, Stop, Visit
 from tests.histories.vendor import Vendor
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.settings import KeeperSettings
-from tidegate.sources import flight
+from tidegate.sources import flight, pace
 from tidegate.sources.flight import Flight
 from tidegate.sources.pace import Pace
 from tidegate.sources.settings import HealthSettings
@@ -96,6 +96,10 @@ def a_flight_never_gives_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(flight, "PATIENCE_S", LENGTH_S)
 
 
+def who_is_late_is_looked_at_all_the_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pace, "LOOK_S", 0.001)
+
+
 def looks_come_every_second(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(history, "KEEPER", KeeperSettings(refresh_interval_s=1.0))
 
@@ -124,6 +128,7 @@ SILENT = story(
 )
 REFUSED = story((source(0, since(0.0, Fault.REFUSED)), source(1)), tuple(visit(at, 1) for at in range(5, 200, 5)))
 CUT = story((source(0, since(20.0, Fault.RESET_IN_BODY)),), (visit(5.0, 0), visit(30.0, 9)))
+ALONE = story((source(0, since(20.0, Fault.SILENT)),), (visit(5.0, 0), visit(20.1, 6, 7, 8, 9)))
 WELL = story((source(0),), (visit(5.0, 0),))
 LONG = dataclasses.replace(WELL, length_s=2 * LENGTH_S)
 SILENT_IN_THE_END = story((source(0, since(LENGTH_S - 3.0, Fault.SILENT)),), (visit(5.0, 0),))
@@ -138,6 +143,7 @@ DEFECTS: tuple[tuple[Break, Script, Property], ...] = (
     (nobody_is_ever_late, SILENT, properties.one_honest_source_is_enough),
     (a_failure_is_no_reason_to_wait, REFUSED, properties.a_dead_source_is_left_alone),
     (a_flight_never_gives_up, CUT, properties.requests_are_bounded),
+    (who_is_late_is_looked_at_all_the_time, ALONE, properties.nobody_turns_in_vain),
     (looks_come_every_second, WELL, properties.requests_are_bounded),
     (a_stop_forgets_the_looks, SILENT_IN_THE_END, properties.nothing_is_left),
 )
