@@ -52,7 +52,7 @@ async def test_what_clients_used_is_noted_as_packages(
         told: list[str] = []
         learning = Learning(here.catalogue, holds, told.append, now=lambda: NOW)
         learning.used([(DEBIAN, HELLO), (DEBIAN, HELLO), (DEBIAN, "pool/nothing_1_amd64.deb"), ("contoso", HELLO)])
-        await learning.close()
+        await learning.settle()
         (hold,) = holds.all()
         assert hold.key == (DEBIAN, "stable", "main", "amd64", "hello")
         assert (hold.origin, hold.since, hold.uses) == (Origin.CLIENTS, NOW, 1)
@@ -71,6 +71,6 @@ async def test_what_cannot_be_noted_is_told_and_ends_nothing(
         told: list[str] = []
         learning = Learning(here.catalogue, Full(), told.append)
         learning.used([(DEBIAN, HELLO)])
-        await learning.close()
+        await learning.settle()
         assert len(told) == 1
         assert "No space left" in told[0]

@@ -2,9 +2,10 @@
 
 import typer
 
-from tidegate.cli import config, sources
+from tidegate.cli import config, hold, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
+from tidegate.cli.export import export
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
 from tidegate.cli.refresh import refresh
@@ -41,9 +42,11 @@ app.command()(status)
 app.command()(suites)
 app.add_typer(sources.app, name="sources")
 app.command()(refresh)
+app.add_typer(hold.app, name="hold")
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)
+app.command()(export)
 app.add_typer(config.app, name="config")
 app.command()(verify)
 app.command()(version)

@@ -23,11 +23,17 @@ _REPORTS = {
     "suites": "tidegate.web.report:SuitesReport",
     "sources": "tidegate.web.source_report:SourcesReport",
     "sources-probe": "tidegate.web.probe_report:ProbesReport",
+    "hold-add": "tidegate.web.hold_report:HoldAddReport",
+    "hold-remove": "tidegate.web.hold_report:HoldRemoveReport",
+    "hold-list": "tidegate.web.hold_report:HoldsReport",
+    "hold-why": "tidegate.web.hold_report:HoldWhyReport",
     "refresh": "tidegate.web.report:RefreshReport",
     "import-acng": "tidegate.web.report:ImportReport",
+    "export": "tidegate.web.export_report:ExportReport",
+    "export-manifest": "tidegate.web.export_report:ExportManifest",
     "run": "tidegate.web.report:RunReport",
 }
-"""By command, with minus for blank."""
+"""By command, with minus for blank; `export-manifest` is what `export` leaves in its folder."""
 
 
 def schema(

@@ -146,7 +146,7 @@ class HotSet:
 
         A superset of what `reasons` has reasons for, that costs little where few are wanted.
         """
-        here = [(wish, matches) for wish, matches in self._rules if self._speaks_for(wish, place)]
+        here = [(wish, matches) for wish, matches in self._rules if self.speaks_for(wish, place)]
         if any(not wish.patterns for wish, _ in here):
             return None
         names = frozenset(offered())
@@ -160,7 +160,7 @@ class HotSet:
             wish
             for wish, matches in self._rules
             if (not wish.patterns or matches(package.name))
-            and self._speaks_for(wish, place)
+            and self.speaks_for(wish, place)
             and _fits(wish.architecture or package.architecture, package.architecture)
             and (wish.architecture == SOURCE or package.architecture != SOURCE)
         ]
@@ -175,7 +175,8 @@ class HotSet:
                 same.append(Hot(place, package, reasons))
         return tuple(one for same in found.values() for one in _newest(same))
 
-    def _speaks_for(self, wish: Wish, place: Place) -> bool:
+    def speaks_for(self, wish: Wish, place: Place) -> bool:
+        """Whether a rule is about what is listed there."""
         if wish.archive not in ("", place.archive) or wish.component not in ("", place.component):
             return False
         if wish.suite in ("", place.suite, place.codename):

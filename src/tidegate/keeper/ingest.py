@@ -43,7 +43,7 @@ class Job:
 def artifacts_of(job: Job) -> Iterator[Listed | Package]:
     """What an index lists. Raises FormatError, naming where; OSError when the blob cannot be read."""
     directory, _, name = job.path.rpartition("/")
-    chunks = decompressed(_chunks(job.fd), name, size_max=job.size_max)
+    chunks = chunks_of(job)
     if name.startswith("Packages"):
         yield from parse_packages(chunks)
     elif name.startswith("Sources"):
@@ -57,6 +57,11 @@ def artifacts_of(job: Job) -> Iterator[Listed | Package]:
 def take_in(catalogue: Catalogue, job: Job) -> int:
     """Add an index's listing to the catalogue; returns how many artifacts it has. Raises as `artifacts_of`."""
     return catalogue.add_listing(bytes.fromhex(job.digest), artifacts_of(job))
+
+
+def chunks_of(job: Job) -> Iterator[bytes]:
+    """An index's content, decompressed. Raises as `artifacts_of`."""
+    return decompressed(_chunks(job.fd), job.path.rpartition("/")[2], size_max=job.size_max)
 
 
 def _chunks(fd: int) -> Iterator[bytes]:

@@ -51,7 +51,7 @@ class Learning:
             self._holds.note_used(keys, int(self._now()))
         return len(keys)
 
-    async def close(self) -> None:
+    async def settle(self) -> None:
         """Wait, within a bound, until what was handed over is noted."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=NOTE_TIMEOUT_S)

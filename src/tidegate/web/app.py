@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tidegate.web.hold_control import HoldView, hold_routes
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
 from tidegate.web.source_report import SourceState
@@ -25,7 +26,7 @@ LINES = "application/jsonl"
 """One JSON value a line, each sent when it is there."""
 
 
-class View(Protocol):
+class View(HoldView, Protocol):
     """What the admin port sees of a running gateway, and what it may ask for."""
 
     def status(self) -> StatusReport:
@@ -96,6 +97,7 @@ def make_control(view: View) -> Starlette:
             Route("/status", status, methods=["GET"]),
             Route("/refresh", refresh, methods=["POST"]),
             Route("/probe", probe, methods=["POST"]),
+            *hold_routes(view),
         ]
     )
 

@@ -45,13 +45,13 @@ class _Connection(http.client.HTTPConnection):
             self.sock.connect(address)
 
 
-def ask(layout: Layout, method: str, target: str, *, timeout_s: float) -> bytes:
+def ask(layout: Layout, method: str, target: str, *, timeout_s: float, body: bytes | None = None) -> bytes:
     """The body of a 200 from the running gateway. Raises NotRunningError, PermissionError, or KeyError for a 404."""
     connection = _Connection(layout.control, timeout_s)
     try:
-        connection.request(method, target)
+        connection.request(method, target, body)
         answer = connection.getresponse()
-        body = answer.read(ANSWER_BYTES_MAX)
+        told = answer.read(ANSWER_BYTES_MAX)
     except PermissionError:
         raise
     except (OSError, http.client.HTTPException) as error:
@@ -59,10 +59,10 @@ def ask(layout: Layout, method: str, target: str, *, timeout_s: float) -> bytes:
     finally:
         connection.close()
     if answer.status == 404:
-        raise KeyError(json.loads(body)["error"])
+        raise KeyError(json.loads(told)["error"])
     if answer.status != 200:
         raise NotRunningError(f"the gateway at {layout.control} answered {answer.status}")
-    return body
+    return told
 
 
 def ask_lines(layout: Layout, method: str, target: str, *, timeout_s: float) -> Iterator[bytes]:

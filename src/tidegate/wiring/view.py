@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 import msgspec
 
+from tidegate.keeper.hot_listing import Stores
 from tidegate.keeper.outcome import NotAdopted, Outcome
 from tidegate.sources.archive import Archive
 from tidegate.sources.health import Health
 from tidegate.store.layout import Layout
+from tidegate.web.hold_report import HoldAddReport, HoldRemoveReport, HoldsReport, HoldWhyReport, WishRequest
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import RunningReport, StatusReport, SuiteReport, is_ready, suites_of
 from tidegate.web.source_report import SourceReport, last_ones, sources_of
 from tidegate.wiring.archives import single_operator_notes
+from tidegate.wiring.holding import Holding, added, wish_of
 from tidegate.wiring.probe import as_they_end
 from tidegate.wiring.store import Store
 from tidegate.wiring.tallies import Counting, with_counts
@@ -68,6 +71,31 @@ class RunningView:
             raise KeyError(archive)
         assert worker.prober is not None
         return as_they_end(worker.prober.probe_now(worker.archives if archive is None else [archive]))
+
+    async def hold_list(self) -> HoldsReport:
+        return await asyncio.to_thread((await self._holding()).list)
+
+    async def hold_why(self, package: str) -> HoldWhyReport:
+        return await asyncio.to_thread((await self._holding()).why, package)
+
+    async def hold_add(self, asked: WishRequest) -> HoldAddReport:
+        wish = wish_of(asked, tuple(self._worker.archives), int(time.time()))
+        return await added(await self._holding(), wish, self._worker.store.layout)
+
+    async def hold_remove(self, names: tuple[str, ...]) -> HoldRemoveReport:
+        return await asyncio.to_thread((await self._holding()).remove, names)
+
+    async def _holding(self) -> Holding:
+        """With what this worker's clients have asked for up to now noted."""
+        worker = self._worker
+        worker.gateway.sweep()
+        await worker.learning.settle()
+        return Holding(stores_of(worker.store), worker.settings.hold)
+
+
+def stores_of(store: Store) -> Stores:
+    """What the hot set is read from."""
+    return Stores(store.catalogue, store.blobs, store.holds, store.marks)
 
 
 def status_at_rest(

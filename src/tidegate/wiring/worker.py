@@ -15,6 +15,7 @@ from tidegate.gateway.server import Gateway
 from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.target import Routes
 from tidegate.keeper.adoption import Ports
+from tidegate.keeper.expand_process import ExpandError, expand_in_process
 from tidegate.keeper.ingest_process import IngestError, ingest_in_process
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.learning import Learning, forget_for_ever
@@ -84,6 +85,7 @@ class Worker:
             place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
         )
         self._running: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
 
     def start(self, *, keep: bool = True) -> None:
         """Serve, and (unless `keep` is false) look at every suite now and then."""
@@ -93,7 +95,7 @@ class Worker:
         self._running.append(loop.create_task(memory))
         if self._place.keeps:
             forgetting = forget_for_ever(self.store.holds, lambda: self.settings.hold, self._holds_in_trouble)
-            self._running += [loop.create_task(self._relist()), loop.create_task(forgetting)]
+            self._running += [loop.create_task(forgetting), loop.create_task(self._expand())]
         if self.keeper is not None and self.prober is not None and keep:
             self._running += [
                 loop.create_task(self.keeper.run()),
@@ -115,7 +117,7 @@ class Worker:
     async def stop(self) -> None:
         """Let answers under way go out, end everything, write down what waits."""
         await self.gateway.stop(STOP_GRACE_S)
-        await self.learning.close()
+        await self.learning.settle()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -155,6 +157,7 @@ class Worker:
         match outcome:
             case Adopted(snapshot):
                 self.gateway.changed()
+                self._news.set()
                 self._tell(News("info", "adopted", f"{name}: adopted, from {snapshot.source}", {"date": snapshot.date}))
             case Confirmed():
                 self._tell(News("info", "confirmed", f"{name}: nothing newer"))
@@ -169,6 +172,18 @@ class Worker:
             await relist(self.store.catalogue, self.store.blobs, ingest_in_process(self.store.layout.catalogue))
         except (IngestError, OSError) as error:
             self._tell(News("warning", "index", f"what an earlier version took in stays as it is: {error}"))
+
+    async def _expand(self) -> None:
+        """Work out anew what rules need, whenever something newer is served."""
+        await self._relist()
+        while True:
+            self._news.clear()
+            if any(wish.closure for wish in await asyncio.to_thread(self.store.holds.wishes)):
+                try:
+                    await expand_in_process(self.store.layout)
+                except (ExpandError, OSError) as error:
+                    self._holds_in_trouble(str(error))
+            await self._news.wait()
 
     def _holds_in_trouble(self, text: str) -> None:
         self._tell(News("warning", "holds", text))
