@@ -5,7 +5,6 @@ import typer
 from tidegate.cli import config, hold, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
-from tidegate.cli.export import export
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
 from tidegate.cli.refresh import refresh
@@ -46,7 +45,6 @@ app.add_typer(hold.app, name="hold")
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)
-app.command()(export)
 app.add_typer(config.app, name="config")
 app.command()(verify)
 app.command()(version)

@@ -29,11 +29,9 @@ _REPORTS = {
     "hold-why": "tidegate.web.hold_report:HoldWhyReport",
     "refresh": "tidegate.web.report:RefreshReport",
     "import-acng": "tidegate.web.report:ImportReport",
-    "export": "tidegate.web.export_report:ExportReport",
-    "export-manifest": "tidegate.web.export_report:ExportManifest",
     "run": "tidegate.web.report:RunReport",
 }
-"""By command, with minus for blank; `export-manifest` is what `export` leaves in its folder."""
+"""By command, with minus for blank."""
 
 
 def schema(
