@@ -68,7 +68,7 @@ def expand(stores: Stores, rules: Sequence[str], *, now: int) -> int:
     """Note what each of these rules (none named: every one with a closure) needs now; returns how many there were."""
     wishes = [one for one in stores.holds.wishes() if one.closure and (not rules or one.name in rules)]
     if wishes:
-        offered = list(_offered(stores))
+        offered = list(offerings(stores))
         hot_set = HotSet([], wishes, codenames_of(stores.marks), now=now, forget_after_s=1.0)
         for wish in wishes:
             needs = needs_of(wish, offered, hot_set)
@@ -81,7 +81,7 @@ def needs_of(wish: Wish, offered: Sequence[Offering], hot_set: HotSet) -> Needs:
     keys: set[PackageKey] = set()
     problems: dict[str, None] = {}
     found: set[str] = set()
-    for group in _families(offered):
+    for group in families(offered):
         for native in _architectures(group, wish):
             here = [one for one in group if one.place.architecture in ("", ALL, native)]
             universe = Universe([one.index for one in here], native)
@@ -103,7 +103,7 @@ def _key(place: Place, architecture: str, name: str) -> PackageKey:
     return PackageKey(place.archive, place.suite, place.component, architecture, name)
 
 
-def _families(offered: Sequence[Offering]) -> Iterator[list[Offering]]:
+def families(offered: Sequence[Offering]) -> Iterator[list[Offering]]:
     """What each family that has a base system offers, with what belongs to all; without any, everything at once."""
     by_family: dict[str, list[Offering]] = {}
     for one in offered:
@@ -135,7 +135,8 @@ def _wanted(wish: Wish, spoken_for: Sequence[Offering], universe: Universe) -> s
     return wanted
 
 
-def _offered(stores: Stores) -> Iterator[Offering]:
+def offerings(stores: Stores) -> Iterator[Offering]:
+    """Every held index of binary packages that served suites list. Raises OSError, FormatError."""
     codenames = codenames_of(stores.marks)
     for snapshot in stores.catalogue.served():
         for listing in stores.catalogue.listings(snapshot):
