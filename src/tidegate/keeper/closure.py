@@ -6,10 +6,12 @@ turns out to have no solver is struck off, and the whole is done again without i
 is no search beyond that: where the first choice that agrees leads to a conflict later on, the conflict is told. The
 judge is the real apt (`keeper/apt_judge.py`).
 
-A fleet is many hosts. One wants all that is wanted, another a single package of it; and what satisfies a dependency
-on the first may not be wanted on the second. So the closure holds what each wanted package needs by itself, too.
+A fleet is many hosts. One wants all that is wanted, another a single package of it; and what meets a dependency on the
+first may not be there on the second. So the closure holds what each wanted package needs by itself, and of each choice
+also the solver that a host takes which has none of them: a hundredth more for a server, a twentieth for a desktop.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,10 +23,14 @@ from tidegate.archive.versions import version_key
 from tidegate.keeper.hot_set import TASK, Place
 from tidegate.keeper.universe import Candidate, Universe
 
+APART_MAX = 200
+"""Wanted packages that are looked at each by itself; of more, only what each choice would take first."""
 ROUNDS_MAX = 100
 """Times that a resolution is done again; each strikes off at least one package, with all that rests on it."""
 PROBLEMS_MAX = 1_000
 """Sentences about one closure; what is beyond is counted."""
+REASON_CHARS_MAX = 600
+"""One thing rests on another, and that on a third; who reads so far has seen enough."""
 LISTED_MAX = 5
 """Names or versions in one sentence."""
 
@@ -65,38 +71,51 @@ def closure(
 ) -> Closure:
     """What hosts need that install all of the wanted packages, or any one of them.
 
-    `wanted`: names, `NAME:ARCHITECTURE`, or `NAME^` for a task. `installed`: versions by name of what every host has
-    already; it meets dependencies without being held, unless it has to be replaced by a newer version. With
-    `recommends` also what is recommended, where it can be installed. What cannot be installed is left out, and told.
+    `wanted`: names, `NAME:ARCHITECTURE`, or `NAME^` for a task. `installed`: versions, by name or
+    `NAME:ARCHITECTURE`, of what every host has already; it meets dependencies without being held, unless it has to be
+    replaced by a newer version. With `recommends` also what is recommended, where it can be installed. What cannot be
+    installed is left out, and told.
     """
     names = tuple(dict.fromkeys(wanted))
-    together = resolve(universe, names, installed=installed, recommends=recommends)
-    apart = [resolve(universe, (name,), installed=installed, recommends=recommends) for name in names[1:] and names]
+    hosts = [_resolved(universe, names, installed, recommends, _Resolution)]
+    if 1 < len(names) <= APART_MAX:
+        hosts += [_resolved(universe, (name,), installed, recommends, _Resolution) for name in names]
+    hosts.append(_resolved(universe, names, installed, recommends, _AnyHost))
     packages: dict[tuple[str, str, str], Needed] = {}
-    unmet: dict[str, None] = dict.fromkeys(together.unmet)
-    for one in (together, *apart):
-        unmet |= dict.fromkeys(one.unmet)
+    for one in hosts:
         for needed in one.packages:
             packages.setdefault((needed.package.name, needed.package.architecture, needed.package.version), needed)
-    ordered = tuple(packages[key] for key in sorted(packages))
-    return Closure(ordered, _told(unmet), together.conflicts)
+    unmet = dict.fromkeys(sentence for one in hosts for sentence in one.unmet)
+    return Closure(tuple(packages[key] for key in sorted(packages)), _told(unmet), _told(hosts[0].conflicts))
 
 
 def resolve(
     universe: Universe, wanted: Iterable[str], *, installed: Mapping[str, str] | None = None, recommends: bool = False
 ) -> Closure:
     """What one host needs that installs all of the wanted packages at once; parameters as of `closure`."""
+    found = _resolved(universe, wanted, installed, recommends, _Resolution)
+    return Closure(found.packages, _told(found.unmet), _told(found.conflicts))
+
+
+def _resolved(
+    universe: Universe,
+    wanted: Iterable[str],
+    installed: Mapping[str, str] | None,
+    recommends: bool,
+    kind: type["_Resolution"],
+) -> Closure:
+    """One host, with every sentence there is."""
     has = _Installed(universe, installed or {})
     names = tuple(_with_tasks(universe, wanted))
     struck: dict[Candidate, str] = {}
     for _ in range(ROUNDS_MAX):
-        done = _Resolution(universe, has, struck)
+        done = kind(universe, has, struck)
         done.run(names, recommends=recommends)
         if not done.strike():
             break
     packages = sorted(done.chosen.values(), key=lambda one: (one.package.name, one.architecture))
     needed = tuple(Needed(one.place, one.package, done.by[_key(one)]) for one in packages)
-    return Closure(needed, _told(done.missing | dict.fromkeys(done.reasons())), _told(done.conflicts()))
+    return Closure(needed, (*done.missing, *done.reasons()), tuple(done.conflicts()))
 
 
 class _Installed:
@@ -104,17 +123,11 @@ class _Installed:
 
     def __init__(self, universe: Universe, versions: Mapping[str, str]) -> None:
         self._native = universe.architectures[0]
-        self._keys = {(*self.split(name), ""): version for name, version in versions.items()}
         self.keys: dict[_Key, bytes] = {}
-        for (name, architecture, _), version in self._keys.items():
-            try:
-                self.keys[name, architecture] = version_key(version)
-            except FormatError:
-                continue  # no version of dpkg's: it meets nothing
-
-    def split(self, name: str) -> _Key:
-        name, _, architecture = name.partition(":")
-        return name, architecture or self._native
+        for name, version in versions.items():
+            own, _, architecture = name.partition(":")
+            with contextlib.suppress(FormatError):  # no version of dpkg's: it meets nothing
+                self.keys[own, architecture or self._native] = version_key(version)
 
     def meets(self, relation: Relation, solvers: Iterable[Candidate]) -> bool:
         """Itself, or as a package whose candidate meets it by what it provides."""
@@ -228,60 +241,56 @@ class _Resolution:
     def _choose(self, candidate: Candidate, alternatives: Alternatives) -> None:
         if not self._met(candidate, alternatives):
             solvers = self._solvers(candidate, alternatives)
-            agreeing = (one for one in solvers if not any(self._conflicting(one)))
+            agreeing = (one for one in solvers if not any(self._against(one)))
             self._add(next(agreeing, solvers[0]), candidate.name)
 
     def _take_recommended(self, candidate: Candidate, alternatives: Alternatives) -> None:
         if not self._met(candidate, alternatives):
             solvers = self._solvers(candidate, alternatives)
-            agreeing = (one for one in solvers if not any(self._conflicting(one)))
+            agreeing = (one for one in solvers if not any(self._against(one)))
             if (one := next(agreeing, None)) is not None:
                 self._add(one, candidate.name)
 
     # Conflicts
 
-    def _conflicting(self, candidate: Candidate) -> Iterator[tuple[Candidate, Relation, Candidate]]:
-        """Who of the chosen cannot be beside it: who says so, in which words, of whom."""
+    def _against(self, candidate: Candidate) -> Iterator[str]:
+        """Who of the chosen cannot be beside it, in sentences."""
         for name, version in _names(candidate):
             for relation, other in self._excluded.get(name, ()):
-                if other.name != candidate.name and allows(relation, version):
-                    yield other, relation, candidate
+                if _ruled_out(relation, other, version, candidate):
+                    yield _together_no(other, candidate, f"{other.name} rules out {relation}")
         for relation in candidate.conflicts:
             for version, other in self._present.get(relation.name, ()):
-                if other.name != candidate.name and allows(relation, version):
-                    yield candidate, relation, other
+                if _ruled_out(relation, candidate, version, other):
+                    yield _together_no(candidate, other, f"{candidate.name} rules out {relation}")
+        for architecture in self._universe.architectures:
+            twin = self.chosen.get((candidate.name, architecture), candidate)
+            if twin is not candidate and not _beside(candidate, twin):
+                first, second = sorted((candidate, twin), key=lambda one: one.architecture)
+                who = f"for {first.architecture} and for {second.architecture}"
+                yield _together_no(first, second, f"{who}, which takes one version and Multi-Arch: same in both")
 
     def conflicts(self) -> dict[str, None]:
         """What was chosen all the same, and cannot be together, in sentences."""
-        told: dict[str, None] = {}
-        for candidate in self.chosen.values():
-            for who, relation, other in self._conflicting(candidate):
-                told[f"{who} and {other} cannot be on one host: {who.name} rules out {relation}"] = None
-            for other in self._same_elsewhere(candidate):
-                told[
-                    f"{candidate} for {candidate.architecture} and {other} for {other.architecture} cannot be on one"
-                    " host: of a package for several architectures all must be of one version"
-                ] = None
-        return told
-
-    def _same_elsewhere(self, candidate: Candidate) -> Iterator[Candidate]:
-        for architecture in self._universe.architectures:
-            other = self.chosen.get((candidate.name, architecture))
-            if other is not None and candidate.architecture < architecture and other.key != candidate.key:
-                yield other
+        return {told: None for candidate in self.chosen.values() for told in self._against(candidate)}
 
     # What cannot be installed
 
     def strike(self) -> bool:
         """Strike off what cannot be installed, and whatever rests on that alone; whether there was any."""
         before = len(self._struck)
-        again = True
-        while again:
-            again = False
-            for candidate in self.chosen.values():
-                if candidate not in self._struck and (reason := self._obstacle(candidate)):
-                    self._struck[candidate] = reason
-                    again = True
+        rest: dict[Candidate, list[Candidate]] = {}
+        for candidate in self.chosen.values():
+            for alternatives in candidate.depends:
+                for solver in self._solvers(candidate, alternatives):
+                    rest.setdefault(solver, []).append(candidate)
+        doubtful = list(self.chosen.values())
+        while doubtful:
+            candidate = doubtful.pop()
+            if candidate not in self._struck and (reason := self._obstacle(candidate)):
+                few = reason[:REASON_CHARS_MAX]
+                self._struck[candidate] = reason if few == reason else f"{few}…"
+                doubtful += rest.get(candidate, ())
         return len(self._struck) > before
 
     def _obstacle(self, candidate: Candidate) -> str:
@@ -289,11 +298,11 @@ class _Resolution:
         if candidate.flaw:
             return f"what it says of other packages cannot be read: {candidate.flaw}"
         for alternatives in candidate.depends:
-            if not self._solvers(candidate, alternatives) and not self._met_without(candidate, alternatives):
+            if not self._solvers(candidate, alternatives) and not self._met_by_installed(candidate, alternatives):
                 return f"it depends on {written(alternatives)}, {self._instead(candidate, alternatives)}"
         return ""
 
-    def _met_without(self, candidate: Candidate, alternatives: Alternatives) -> bool:
+    def _met_by_installed(self, candidate: Candidate, alternatives: Alternatives) -> bool:
         return any(
             self._installed.meets(relation, self._universe.solvers(relation, candidate.architecture))
             for relation in alternatives
@@ -303,7 +312,7 @@ class _Resolution:
         """What there is in the place of what is needed."""
         for relation in alternatives:
             for one in self._universe.solvers(relation, candidate.architecture):
-                return f"and {one} cannot be installed: {self._struck[one]}" if one in self._struck else "which is met"
+                return f"and {one} cannot be installed: {self._struck.get(one, '')}"
         listed = [
             f"{one.name} {one.package.version} ({one.place.suite})"
             for relation in alternatives
@@ -316,6 +325,35 @@ class _Resolution:
         for candidate in self._wanted:
             if (reason := self._struck.get(candidate)) is not None:
                 yield f"{candidate} cannot be installed: {reason}"
+
+
+class _AnyHost(_Resolution):
+    """Of each choice the first solver, whatever else is chosen: what a host takes that has none of them."""
+
+    def _met(self, candidate: Candidate, alternatives: Alternatives) -> bool:
+        if self._installed.keys and self._met_by_installed(candidate, alternatives):
+            return True
+        solvers = self._solvers(candidate, alternatives)
+        return bool(solvers) and self.chosen.get(_key(solvers[0])) is solvers[0]
+
+    def _choose(self, candidate: Candidate, alternatives: Alternatives) -> None:
+        if not self._met(candidate, alternatives):
+            self._add(self._solvers(candidate, alternatives)[0], candidate.name)
+
+
+def _ruled_out(relation: Relation, by: Candidate, version: bytes | None, other: Candidate) -> bool:
+    """Whether a Conflicts or Breaks means another package, under a name that it has in this version."""
+    if other.name == by.name or not allows(relation, version):
+        return False  # nobody rules out itself (policy 7.4), nor itself of another architecture
+    return relation.qualifier in ("", "any", "native", other.architecture)
+
+
+def _beside(one: Candidate, twin: Candidate) -> bool:
+    return one.multi_arch == twin.multi_arch == "same" and one.key == twin.key
+
+
+def _together_no(one: Candidate, other: Candidate, why: str) -> str:
+    return f"{one} and {other} cannot be on one host: {why}"
 
 
 def _key(candidate: Candidate) -> _Key:

@@ -206,7 +206,7 @@ class Universe:
     def _providers(self, name: str) -> Iterator[Candidate]:
         """Candidates that provide a name; last listed first, which is what apt comes to where all else is equal."""
         names = [_name(stanza) for index in self.indices for stanza in index.providing(name)]
-        for provider in dict.fromkeys(reversed(names)):
+        for provider in reversed(dict.fromkeys(names)):
             for architecture in self.architectures:
                 if (one := self.candidate(provider, architecture)) is not None:
                     yield one
