@@ -69,4 +69,5 @@ _KEYS = {
     "admin": "admin.listen",
     "workers": "gateway.workers",
     "known_mirrors": "fetch.known_mirrors",
+    "offline": "fetch.offline",
 }

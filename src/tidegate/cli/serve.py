@@ -26,7 +26,8 @@ def serve(
     admin: AdminOption = None,
     workers: WorkersOption = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Serve what is held and look at no source by itself.")
+        bool,
+        typer.Option("--offline", help="Serve what is held; connect to no source (fetch.offline)."),
     ] = False,
     known_mirrors: KnownMirrorsOption = False,
     as_json: JsonOption = False,
@@ -48,13 +49,19 @@ def serve(
     from tidegate.wiring.serve import serve as serve_until_told
 
     known = known_mirrors or None  # not given is not the same as no
-    given = overrides(state=_absolute(state), listen=listen, admin=admin, workers=workers, known_mirrors=known)
+    given = overrides(
+        state=_absolute(state),
+        listen=listen,
+        admin=admin,
+        workers=workers,
+        known_mirrors=known,
+        offline=offline or None,
+    )
     program = Program(
         settings_for(config, given),
         lambda: settings_for(config, given),
         os.environ,
         teller(as_json=json_wanted(context, as_json)),
-        offline=offline,
     )
     try:
         raise typer.Exit(serve_until_told(program))

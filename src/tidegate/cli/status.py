@@ -1,5 +1,6 @@
 """`tidegate status` and `tidegate suites`: two looks at one report."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +11,7 @@ from tidegate.cli.options import ConfigOption, StateOption
 from tidegate.cli.render import Column, JsonOption, json_wanted, say, say_json, table
 
 if TYPE_CHECKING:
+    from tidegate.web.alone_report import AloneReport
     from tidegate.web.report import StatusReport, SuiteReport
 
 _SUITES = (
@@ -35,6 +37,8 @@ def status(
         say_json(report)
     else:
         _headline(report)
+        for lost in report.alone:
+            say(_alone(lost, report.at))
         table(_SUITES, [_suite(one, report.at) for one in report.suites])
         for note in report.notes:
             say(f"note: {note}")
@@ -64,6 +68,14 @@ def _headline(report: "StatusReport") -> None:
     if traffic is not None and traffic.by_how:
         answers = ", ".join(f"{count:,} {how}" for how, count in sorted(traffic.by_how.items()))
         say(f"Answered: {answers}; {octets(traffic.bytes)} in all. {traffic.connections} connections now.")
+
+
+def _alone(lost: "AloneReport", now: int) -> str:
+    held = f"served from what is held: {', '.join(lost.suites)}" if lost.suites else "nothing of it is held"
+    if lost.since is None:
+        return f"{lost.archive} is offline, as it was told; {held}."
+    since = datetime.fromtimestamp(lost.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{lost.archive} is alone since {since}, for {age(lost.since, now)}: no source answers; {held}."
 
 
 def _suite(one: "SuiteReport", now: int) -> list[str]:

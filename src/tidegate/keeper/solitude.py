@@ -68,8 +68,9 @@ class Solitude:
         self._ends: dict[str, tuple[int, int]] = {}
 
     def remember(self, events: Iterable[Event]) -> None:
-        """Go on where an earlier life of this program ended."""
+        """Go on where an earlier life of this program ended, and from now on look at each turn of a breaker as well."""
         self._known = known_of(events)
+        self._health.changed.append(lambda *_: self._look_for_alone(self._now()))
 
     async def run(self, events: Callable[[], Iterable[Event]]) -> None:
         """Look, for ever. `events`: the newest of the journal, read in a thread."""
@@ -85,6 +86,10 @@ class Solitude:
     def look(self) -> None:
         """Write down what has changed since the last look."""
         now = self._now()
+        self._look_for_alone(now)
+        self._look_for_expired(now)
+
+    def _look_for_alone(self, now: float) -> None:
         for name, archive in self.archives.items():
             since = None if self._health.offline else out_since(archive.sources, self._health)
             begun = self._known.alone.get(name)
@@ -96,7 +101,6 @@ class Solitude:
                 del self._known.alone[name]
                 self._journal.note(ENDED, name, since=begun, duration_s=round(max(0.0, now - begun), 3))
                 self._tell(ENDED, name, f"a source answers again, after {max(0.0, now - begun):,.0f} s alone")
-        self._look_for_expired(now)
 
     def _look_for_expired(self, now: float) -> None:
         generation = self._catalogue.generation()

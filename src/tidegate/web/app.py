@@ -150,7 +150,13 @@ class _Collector:
         """Gauges for suites, counters for answers and sources."""
         status = self._status
         ready = GaugeMetricFamily("tidegate_ready", "Each configured suite is served", 1.0 if status.ready else 0.0)
-        return [ready, *self._suites(), *self._sources(), *self._traffic()]
+        alone = GaugeMetricFamily(
+            "tidegate_alone", "All sources of the archive are out, or the gateway is offline", labels=["archive"]
+        )
+        lost = {one.archive for one in status.alone}
+        for name in sorted({one.archive for one in status.sources} | lost):
+            alone.add_metric([name], 1.0 if name in lost else 0.0)
+        return [ready, alone, *self._suites(), *self._sources(), *self._traffic()]
 
     def _suites(self) -> "list[Metric]":
         labels = ["archive", "suite"]

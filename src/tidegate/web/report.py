@@ -9,6 +9,7 @@ from tidegate.keeper.rhythm import freeze_of, newest_dates
 from tidegate.sources.archive import Archive
 from tidegate.store.catalogue import Catalogue, Look, Snapshot
 from tidegate.store.marks import Marks
+from tidegate.web.alone_report import AloneReport
 from tidegate.web.source_report import SourceReport
 
 At = Annotated[int | None, Meta(description="epoch seconds, UTC; null: never")]
@@ -70,6 +71,10 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     at: int
     ready: Annotated[bool, Meta(description="each configured suite is served")]
     running: Annotated[RunningReport | None, Meta(description="null: no gateway runs; the rest is from its state")]
+    offline: Annotated[bool, Meta(description="it makes no connection to any source (fetch.offline)")] = False
+    alone: Annotated[
+        tuple[AloneReport, ...], Meta(description="archives of which nothing new can be had now, and since when")
+    ] = ()
     suites: tuple[SuiteReport, ...]
     sources: tuple[SourceReport, ...]
     traffic: TrafficReport | None = None

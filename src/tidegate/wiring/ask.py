@@ -105,6 +105,7 @@ def status(gathered: Gathered, environment: Mapping[str, str], *, timeout_s: flo
         archives, found = archives_of(gathered.settings.archive)
         notes = [*gathered.notes, *found]
         health = remembered_health(layout, gathered.settings.health, archives.values(), notes.append)
+        health.offline = gathered.settings.fetch.offline
         return status_at_rest(archives, store, health, tuple(notes))
     finally:
         store.close()

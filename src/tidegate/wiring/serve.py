@@ -43,7 +43,6 @@ class Program:
     gather: Callable[[], Gathered]
     environment: Mapping[str, str]
     tell: Tell
-    offline: bool = False
 
 
 def serve(program: Program) -> int:
@@ -86,7 +85,7 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
     settings, tell = program.gathered.settings, program.tell
     archives, notes = archives_of(settings.archive)
     worker = Worker(settings, archives, store, place, tell)
-    worker.start(keep=not program.offline)
+    worker.start()
     counting = Counting(worker, tallies, place.siblings.mine if place.siblings else 0)
     counting.start()
     running = _running(place, admin, settings.gateway.workers)
@@ -98,7 +97,9 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
         return 0
     _greet(tell, view, worker)
     write_running(store.layout, view.running)
-    worker.journal.note("started", "gateway", version=__version__, listen=view.running.listen)
+    worker.journal.note(
+        "started", "gateway", version=__version__, listen=view.running.listen, offline=settings.fetch.offline
+    )
     # Imported only now: the first hit need not wait for the admin port.
     from tidegate.web.app import make_app, make_control
     from tidegate.web.serving import Serving, control_socket
@@ -154,7 +155,7 @@ def _reload(program: Program, worker: Worker, view: RunningView) -> None:
     archives, notes = archives_of(gathered.settings.archive)
     worker.reconfigure(gathered.settings, archives)
     view.notes = (*gathered.notes, *notes)
-    fixed = ("gateway.listen", "gateway.workers", "admin.listen", "store", "trust.verifier")
+    fixed = ("gateway.listen", "gateway.workers", "admin.listen", "store", "trust.verifier", "fetch.offline")
     program.tell(News("info", "reload", f"settings are read anew ({', '.join(fixed)} count from the next start)"))
 
 

@@ -13,6 +13,7 @@ from tidegate.keeper.outcome import NotAdopted, Outcome
 from tidegate.sources.archive import Archive
 from tidegate.sources.health import Health
 from tidegate.store.layout import Layout
+from tidegate.web.alone_report import AloneReport, alone_of
 from tidegate.web.hold_report import HoldAddReport, HoldRemoveReport, HoldsReport, HoldWhyReport, WishRequest
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import RunningReport, StatusReport, SuiteReport, is_ready, suites_of
@@ -45,6 +46,8 @@ class RunningView:
             at=now,
             ready=is_ready(suites),
             running=self.running,
+            offline=worker.fetching.health.offline,
+            alone=_alone(archives, suites, worker.fetching.health),
             suites=suites,
             sources=sources,
             traffic=tally.traffic(),
@@ -109,10 +112,16 @@ def status_at_rest(
         at=now,
         ready=is_ready(suites),
         running=None,
+        offline=health.offline,
+        alone=_alone(archives.values(), suites, health),
         suites=suites,
         sources=sources,
         notes=(*notes, *single_operator_notes(archives.values()), *last_ones(sources)),
     )
+
+
+def _alone(archives: Iterable[Archive], suites: Iterable[SuiteReport], health: Health) -> tuple[AloneReport, ...]:
+    return alone_of(archives, health, ((one.archive, one.suite) for one in suites if one.state != "waiting"))
 
 
 def _sources(archives: Iterable[Archive], suites: Iterable[SuiteReport], health: Health) -> tuple[SourceReport, ...]:

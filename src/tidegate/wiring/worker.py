@@ -24,6 +24,8 @@ from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.relisting import relist
 from tidegate.keeper.scrub import scrub_for_ever
+from tidegate.keeper.solitude import ENDED, EVENTS_READ_MAX, Solitude
+from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State, is_news
 from tidegate.sources.fetching import Fetching
@@ -79,6 +81,8 @@ class Worker:
         trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
         self.keeper = self._keeper(trust) if place.keeps else None
         self.prober = self._prober(trust, self.keeper) if self.keeper is not None else None
+        self.solitude = Solitude(archives, health, store.catalogue, self.journal)
+        self.solitude.told.append(self._alone)
         self.learning = Learning(store.catalogue, store.holds, self._holds_in_trouble)
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
         self.gateway = Gateway(
@@ -96,7 +100,16 @@ class Worker:
         if self._place.keeps:
             forgetting = forget_for_ever(self.store.holds, lambda: self.settings.hold, self._holds_in_trouble)
             self._running += [loop.create_task(forgetting), loop.create_task(self._expand())]
-        if self.keeper is not None and self.prober is not None and keep:
+        if not keep:
+            return
+        if self.keeper is not None:
+            events = partial(self.store.journal.last, EVENTS_READ_MAX)
+            self._running.append(loop.create_task(self.solitude.run(events)))
+        sources = [source for archive in self.archives.values() for source in archive.sources]
+        if not any(may_connect(source, self.fetching.health) for source in sources):
+            return
+        self.fetching.health.probed = True
+        if self.keeper is not None and self.prober is not None:
             self._running += [
                 loop.create_task(self.keeper.run()),
                 loop.create_task(self.prober.run()),
@@ -112,6 +125,7 @@ class Worker:
             self.keeper.reconfigure(archives, settings.keeper)
         if self.prober is not None:
             self.prober.reconfigure(archives)
+        self.solitude.archives = archives
         self.gateway.reconfigure(self._routes(), self._rooms(), settings.gateway)
 
     async def stop(self) -> None:
@@ -202,6 +216,9 @@ class Worker:
         else:
             self._tell(News("warning", "source", f"{source} is left alone: {reason}"))
 
+    def _alone(self, kind: str, subject: str, sentence: str) -> None:
+        self._tell(News("info" if kind == ENDED else "error", kind, f"{subject}: {sentence}"))
+
     def _alarmed(self, key: SuiteKey, kind: str, sentence: str) -> None:
         self._tell(News("error", kind, f"{key[0]} {key[1]}: {sentence}"))
 
@@ -210,5 +227,5 @@ class Worker:
             digest = flight.wanted.digest.hex()
             self.journal.note("violation", violation.source, reason=violation.reason, digest=digest)
             self._tell(News("error", "violation", f"{violation.source} gave wrong bytes: {violation.reason}"))
-        if flight.failed:
+        if flight.failed and flight.alone is None:  # alone, every request fails, and that is written down once
             self.journal.note("fetch-failed", flight.wanted.digest.hex(), reason=flight.failure)
