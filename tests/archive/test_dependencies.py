@@ -1,5 +1,6 @@
 """Relations between packages: policy's grammar, and nothing beside it."""
 
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ relations = st.builds(
 @fewer
 @given(st.lists(st.lists(relations, min_size=1, max_size=3).map(tuple), max_size=5).map(tuple), st.randoms())
 def test_what_was_written_is_read_again_whatever_the_blanks(
-    wanted: tuple[tuple[Relation, ...], ...], random: st.randoms
+    wanted: tuple[tuple[Relation, ...], ...], random: Random
 ) -> None:
     def blank() -> str:
         return str(random.choice(["", " ", "\n ", "\t"]))
