@@ -20,12 +20,14 @@ from tests.store.drafts import read
 from tidegate.archive.errors import FormatError
 from tidegate.archive.paths import suite_base
 from tidegate.keeper.adoption import Ports
+from tidegate.keeper.hot_listing import Stores
 from tidegate.keeper.ingest import Job, take_in
 from tidegate.keeper.ingest_process import Ingest, IngestError
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.release_files import Trust
-from tidegate.keeper.settings import KeeperSettings
+from tidegate.keeper.settings import HoldSettings, KeeperSettings
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Wanted
@@ -37,6 +39,7 @@ from tidegate.store.layout import Layout
 from tidegate.store.marks import SqliteMarks
 from tidegate.store.settings import StoreSettings
 from tidegate.store.sqlite_catalogue import SqliteCatalogue
+from tidegate.store.sqlite_holds import SqliteHolds
 from tidegate.trust.keyring import Keyring, load_keyring
 from tidegate.trust.settings import TrustSettings
 from tidegate.trust.verifier import verifier_for
@@ -101,6 +104,8 @@ class House:
     pen: JournalWriter
     layout: Layout
     archive: Archive
+    holds: SqliteHolds
+    prefetch: Prefetching
     clock_s: float = 0.0
     looked: list[tuple[SuiteKey, Outcome]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -158,6 +163,7 @@ async def house(
     archive: Archive,
     *,
     keeper: KeeperSettings = SETTINGS,
+    hold: HoldSettings | None = None,
     store: StoreSettings | None = None,
     ingest: Callable[[Layout, Catalogue], Ingest] | None = None,
     **fetch: Any,
@@ -170,11 +176,20 @@ async def house(
     marks, journal = SqliteMarks(layout.marks), SqliteJournal(layout.journal)
     told: list[str] = []
     pen = JournalWriter(journal, told.append)
-    fetching = Fetching(blobs, fetch_settings(**fetch), store or StoreSettings(free_bytes_min=0))
+    holds, keeping = SqliteHolds(layout.holds), store or StoreSettings(free_bytes_min=0)
+    fetching = Fetching(blobs, fetch_settings(**fetch), keeping)
     take = ingest_here(catalogue) if ingest is None else ingest(layout, catalogue)
-    ports = Ports(fetching, blobs, catalogue, take, lambda text: None)
+    prefetch = Prefetching(
+        {archive.name: archive},
+        Stores(catalogue, blobs, holds, marks),
+        fetching,
+        pen,
+        hold or HoldSettings(),
+        room=lambda: blobs.free_bytes() - keeping.free_bytes_min,
+    )
+    ports = Ports(fetching, blobs, catalogue, take, lambda text: None, prefetch)
     trust = Trust(verifier_for(), TrustSettings(), marks)
-    made = House(None, fetching, blobs, catalogue, marks, journal, pen, layout, archive, told=told)  # type: ignore[arg-type]  # next line
+    made = House(None, fetching, blobs, catalogue, marks, journal, pen, layout, archive, holds, prefetch, told=told)  # type: ignore[arg-type]  # next line
     made.keeper = Keeper({archive.name: archive}, ports, trust, pen, keeper, now=lambda: time.time() + made.clock_s)
     made.keeper.watchers.append(lambda key, outcome: made.looked.append((key, outcome)))
     try:
@@ -183,7 +198,7 @@ async def house(
         await made.keeper.close()
         await fetching.close()
         pen.close()
-        for opened in (catalogue, marks, journal):
+        for opened in (catalogue, marks, journal, holds):
             opened.close()
         os.close(lock)
 

@@ -3,6 +3,7 @@
 mark      raised first: what was accepted once is never undercut again, whatever happens next
 indices   fetched by digest from whichever source has them, kept
 listings  taken in beside; nothing sees them yet
+packages  those of them that the fleet will ask for next, within a bound (keeper/prefetch.py)
 switch    one transaction
 """
 
@@ -16,6 +17,7 @@ from tidegate.archive.paths import suite_base
 from tidegate.archive.release import IndexEntry, Release
 from tidegate.keeper.ingest import INDEX_BYTES_MAX, Job
 from tidegate.keeper.ingest_process import Ingest, IngestError
+from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.release_files import Statement
 from tidegate.keeper.wanted import Scope, listing_stem, wanted_indices
 from tidegate.sources.archive import Archive
@@ -39,6 +41,8 @@ class Ports:
     catalogue: Catalogue
     ingest: Ingest
     progress: Callable[[str], None]
+    prefetch: Prefetching | None = None
+    """Where it is missing, packages are fetched when clients ask for them, and not before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ async def adopt(taking: Taking, ports: Ports, turn: Callable[[int], Awaitable[No
     await turn(sum(ports.blobs.size(one.sha256) != one.size for one in (*wanted.required, *wanted.learned)))
     await hold_indices(archive, base, wanted.required, ports, by_hash=release.acquire_by_hash, required=True)
     await hold_indices(archive, base, wanted.learned, ports, by_hash=release.acquire_by_hash, required=False)
-    await list_indices(base, release, (*wanted.required, *wanted.learned), ports)
+    await list_indices(base, release, entries := (*wanted.required, *wanted.learned), ports)
     files = [await keep_file(base + name, data, ports) for name, data in statement.files.items()]
     snapshot = Snapshot(
         archive.name,
@@ -81,7 +85,13 @@ async def adopt(taking: Taking, ports: Ports, turn: Callable[[int], Awaitable[No
     )
     members = [Listed(base + entry.path, entry.sha256, entry.size) for entry in release.entries.values()]
     adoption = Adoption(snapshot, [*members, *files], sha512_of(release))
-    return await asyncio.to_thread(ports.catalogue.adopt, adoption)
+    if ports.prefetch is None:
+        return await asyncio.to_thread(ports.catalogue.adopt, adoption)
+    listings = [Listed(base + one.path, one.sha256, one.size) for one in entries if listing_stem(one.path)]
+    ahead = await ports.prefetch.before(archive, suite, listings)
+    adopted = await asyncio.to_thread(ports.catalogue.adopt, adoption)
+    ports.prefetch.after(adopted, ahead)
+    return adopted
 
 
 def sha512_of(release: Release) -> dict[bytes, bytes]:

@@ -276,9 +276,10 @@ class Keeper:
     async def _look(
         self, key: SuiteKey, archive: Archive, look: Callable[[], Coroutine[None, None, Outcome]]
     ) -> Outcome:
-        suite = key[1]
+        suite, prefetch = key[1], self._ports.prefetch
+        switch_s = prefetch.switch_s_max if prefetch is not None else 0.0
         try:
-            async with asyncio.timeout(self._settings.refresh_timeout_s):
+            async with asyncio.timeout(self._settings.refresh_timeout_s + switch_s):
                 outcome = await look()
         except TimeoutError:
             outcome = NotAdopted((Excluded("all sources", f"nothing within {self._settings.refresh_timeout_s:g} s"),))

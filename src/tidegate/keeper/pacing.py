@@ -1,4 +1,6 @@
-"""How fast work that no client waits for may come: a token bucket for each source, and growing pauses. Pure but `Pace`.
+"""How fast work that no client waits for may come: a token bucket for each source, growing pauses, and slots.
+
+Pure but `Pace` and `Slots`.
 
 After an outage every suite wants its look at once. Whoever recovers first must not be buried by that: background
 requests take tokens, and what finds none waits its turn, in order. A look that a client waits for takes its token
@@ -7,7 +9,9 @@ too, and does not wait.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 BURST_SHARE = 0.25
@@ -76,3 +80,46 @@ class Pace:
             self._buckets[source] = bucket
             wait_s = max(wait_s, pause_s)
         return wait_s
+
+
+Rank = tuple[int, ...]
+"""The lowest comes first."""
+
+
+class Slots:
+    """So many at a time, and of those that wait the most urgent next. Belongs to one event loop."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._busy = 0
+        self._order = itertools.count()
+        self._waiting: list[tuple[Rank, int, asyncio.Future[None]]] = []
+
+    @contextlib.asynccontextmanager
+    async def of(self, rank: Rank) -> AsyncIterator[None]:
+        """Have one of them, when it is one's turn."""
+        await self._take(rank)
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            self._let_in()
+
+    async def _take(self, rank: Rank) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (rank, next(self._order), turn))
+        self._let_in()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # let in, and gone before it knew
+                self._busy -= 1
+                self._let_in()
+            raise
+
+    def _let_in(self) -> None:
+        while self._waiting and self._busy < self.count:
+            turn = heapq.heappop(self._waiting)[2]
+            if not turn.done():
+                turn.set_result(None)
+                self._busy += 1

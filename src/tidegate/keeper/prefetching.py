@@ -1,0 +1,324 @@
+"""Fetches what the fleet will want, before a switch as far as there is time (`keeper/prefetch.py`), and behind it.
+
+Nothing of this keeps a snapshot from being adopted: what goes wrong here is told, and the switch comes. It also
+needs no memory: what is missing is seen anew in the store, after a restart as at any time.
+"""
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from sqlite3 import Error as DatabaseError
+
+from tidegate.keeper.hot_listing import Stores, codenames_of, hot_in, hot_set_of
+from tidegate.keeper.hot_set import place_of
+from tidegate.keeper.outcome import SuiteKey
+from tidegate.keeper.pacing import Pace, Rank, Slots, jittered_s, retry_pause_s
+from tidegate.keeper.prefetch import Lack, Patience, Piece, is_security, named, patience, pieces_of, reasons_of, within
+from tidegate.keeper.settings import HoldSettings
+from tidegate.sources.archive import Archive
+from tidegate.sources.breaker import Breaker, State
+from tidegate.sources.fetching import Fetching
+from tidegate.sources.flight import Stage, Wanted
+from tidegate.sources.selection import plan
+from tidegate.store.catalogue import Listed, Snapshot
+from tidegate.store.journal_writer import JournalWriter
+
+RETRY_FIRST_S = 2.0
+RETRY_MAX_S = 15.0
+"""Between two tries for what no source gave, while a switch waits."""
+BEHIND_MAX_S = 21_600.0
+"""The same when none does; a source that is back ends the pause."""
+PAUSE_MIN_S = 0.1
+LOOK_EVERY_S = 300.0
+"""What clients have begun to use is seen so often; rules, switches and sources that are back are seen at once."""
+JITTER = 0.2
+RECOVERY_SPREAD_S = 30.0
+"""Over which those come back that wait for a source which answers again."""
+NO_ROOM = "there is no room on the disk"
+TOO_MUCH = "more than hold.prefetch_bytes"
+NO_TIME = "not here in time"
+NOT_YET = "not asked for yet"
+
+_AHEAD, _BEHIND = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was done before a switch."""
+
+    fetched: int
+    bytes: int
+    seconds: float
+    lacks: tuple[Lack, ...]
+    """What clients hear of from then on and is not held."""
+    known: tuple[Piece, ...]
+    """What they have heard of already, and was not held when this began."""
+    failure: str = ""
+    """Why what is wanted could not be told; empty: it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A file that was tried behind, in vain; `at` (epoch seconds) is when it is tried again."""
+
+    failures: int
+    at: float
+
+
+class Prefetching:
+    """Of all archives. Belongs to one event loop; `run` is the work behind."""
+
+    def __init__(
+        self,
+        archives: Mapping[str, Archive],
+        stores: Stores,
+        fetching: Fetching,
+        journal: JournalWriter,
+        settings: HoldSettings,
+        *,
+        room: Callable[[], int],
+        now: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`room`: how many bytes may still be written."""
+        self._archives = archives
+        self._stores = stores
+        self._fetching = fetching
+        self._journal = journal
+        self._settings = settings
+        self._room = room
+        self._now = now
+        self._chance = chance
+        self._slots = Slots(settings.connections)
+        self._pace = Pace(settings.requests_per_minute, lambda: asyncio.get_running_loop().time())
+        self._nobody_hurries = asyncio.Event()
+        self._woken = asyncio.Event()
+        self.missing: dict[SuiteKey, tuple[Lack, ...]] = {}
+        """What each suite lists, is wanted and not held, as of the last time that it was seen to."""
+        self._told: set[SuiteKey] = set()
+        self._tries: dict[bytes, _Try] = {}
+        fetching.health.changed.append(self._source_changed)
+
+    @property
+    def switch_s_max(self) -> float:
+        """No switch waits longer."""
+        return max(self._settings.prefetch_s, self._settings.security_wait_s)
+
+    def reconfigure(self, archives: Mapping[str, Archive], settings: HoldSettings) -> None:
+        """Go by other settings from now on."""
+        self._archives, self._settings = archives, settings
+        self._slots.count, self._pace.per_minute = settings.connections, settings.requests_per_minute
+        self.wake()
+
+    def wake(self) -> None:
+        """What is wanted has changed: look soon."""
+        self._woken.set()
+
+    # Before a switch
+
+    async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Ahead:
+        """Fetch what these indices of a newer snapshot list and the fleet wants, within the suite's patience.
+
+        Raises nothing. What is served lists, too, holds no switch up: clients know of it already.
+        """
+        loop, key = asyncio.get_running_loop(), (archive.name, suite)
+        begun = loop.time()
+        try:
+            security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
+            pieces = await asyncio.to_thread(self._lacking, key, indices)
+            news = await asyncio.to_thread(self._news, archive.name, pieces)
+        except (OSError, DatabaseError) as error:
+            return Ahead(0, 0, 0.0, (), (), str(error))
+        patient = patience(self._settings, served, self._now(), security=security)
+        reasons = await self._within(archive, news, patient, (_AHEAD, not security))
+        lacks = self._lacks(news, reasons)
+        gone = {lack.piece.digest for lack in lacks}
+        got = [piece.size for piece in news if piece.digest not in gone]
+        new = {piece.digest for piece in news}
+        known = tuple(piece for piece in pieces if piece.digest not in new)
+        return Ahead(len(got), sum(got), loop.time() - begun, lacks, known)
+
+    def after(self, snapshot: Snapshot, ahead: Ahead) -> None:
+        """The switch was made: tell what was fetched for it and what is missing, and go on behind."""
+        key = (snapshot.archive, snapshot.suite)
+        subject, seconds = " ".join(key), round(ahead.seconds, 3)
+        if ahead.failure:
+            self._journal.note("prefetch-failed", subject, reason=ahead.failure)
+        if ahead.fetched:
+            self._journal.note("prefetched", subject, packages=ahead.fetched, bytes=ahead.bytes, seconds=seconds)
+        if ahead.lacks:
+            self._told.add(key)
+            self._journal.note(
+                "adopted-incomplete",
+                subject,
+                date=snapshot.date,
+                missing=len(ahead.lacks),
+                packages=named([lack.piece for lack in ahead.lacks]),
+                reason=reasons_of(ahead.lacks),
+                seconds=seconds,
+            )
+        reasons = {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
+        if not ahead.failure:
+            self._see(key, (*ahead.lacks, *self._lacks(ahead.known, reasons)))
+        self.wake()
+
+    async def _within(
+        self, archive: Archive, pieces: Sequence[Piece], patient: Patience, rank: Rank
+    ) -> dict[bytes, str]:
+        """Fetch them; why what is not held afterwards is not, by digest."""
+        if patient.fetch_s <= 0:
+            return {piece.digest: NOT_YET for piece in pieces}
+        fit, others = within(pieces, patient.bytes_max)
+        reasons = {piece.digest: TOO_MUCH for piece in others}
+        loop = asyncio.get_running_loop()
+        begun, left, failures = loop.time(), list(fit), 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(begun + patient.fetch_s):
+                while left:
+                    await self._bring(archive, left, rank, reasons)
+                    left = [one for one in left if not self._held(one) and reasons.get(one.digest) != NO_ROOM]
+                    failures += 1
+                    pause_s = self._pause_s(failures, RETRY_MAX_S)
+                    if not left or loop.time() + pause_s > begun + patient.wait_s:
+                        break
+                    await asyncio.sleep(pause_s)
+        return reasons
+
+    # Behind
+
+    async def run(self) -> None:
+        """Fetch what is served and wanted and not held, for ever: now, whenever woken, and now and then."""
+        while True:
+            self._woken.clear()
+            await self._catch_up()
+            again_s = min((one.at for one in self._tries.values()), default=math.inf) - self._now()
+            pause_s = max(PAUSE_MIN_S, min(again_s, jittered_s(LOOK_EVERY_S, JITTER, self._chance())))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._woken.wait()
+
+    async def _catch_up(self) -> None:
+        """See to each served suite once, security first."""
+        served = [one for one in self._stores.catalogue.served() if one.archive in self._archives]
+        security = {one.id: self._is_security((one.archive, one.suite)) for one in served}
+        for snapshot in sorted(served, key=lambda one: not security[one.id]):
+            key = (snapshot.archive, snapshot.suite)
+            try:
+                listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
+                pieces = await asyncio.to_thread(self._lacking, key, listings)
+            except (OSError, DatabaseError):
+                continue  # told where it matters, before a switch; tried again
+            await self._fetch_behind(key, pieces, (_BEHIND, not security[snapshot.id]))
+        self._forget({(one.archive, one.suite) for one in served})
+
+    async def _fetch_behind(self, key: SuiteKey, pieces: Sequence[Piece], rank: Rank) -> None:
+        """Try those whose turn it is; the pauses between two tries of a file double."""
+        now, before = self._now(), {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
+        due = [piece for piece in pieces if piece.digest not in self._tries or self._tries[piece.digest].at <= now]
+        reasons = {piece.digest: before.get(piece.digest, NOT_YET) for piece in pieces}
+        self._see(key, self._lacks(pieces, reasons))
+        await self._bring(self._archives[key[0]], due, rank, reasons)
+        lacks = self._lacks(pieces, reasons)
+        for piece in due:
+            self._note_try(piece)
+        self._see(key, lacks)
+
+    def _note_try(self, piece: Piece) -> None:
+        tried = self._tries.pop(piece.digest, None)
+        if not self._held(piece):
+            failures = 1 if tried is None else tried.failures + 1
+            self._tries[piece.digest] = _Try(failures, self._now() + self._pause_s(failures, BEHIND_MAX_S))
+
+    def _see(self, key: SuiteKey, lacks: tuple[Lack, ...]) -> None:
+        self.missing[key] = lacks
+        if not lacks and key in self._told:
+            self._told.discard(key)
+            self._journal.note("prefetch-complete", " ".join(key))
+
+    def _forget(self, but: set[SuiteKey]) -> None:
+        for key in self.missing.keys() - but:
+            del self.missing[key]
+        self._told &= but
+        missing = {lack.piece.digest for lacks in self.missing.values() for lack in lacks}
+        self._tries = {digest: tried for digest, tried in self._tries.items() if digest in missing}
+
+    def _source_changed(self, source: str, before: Breaker, after: Breaker) -> None:
+        """A source answers again: what waits for it comes back, not all gateways at once."""
+        del source
+        if before.state is State.CLOSED or after.state is not State.CLOSED or not any(self.missing.values()):
+            return
+        asyncio.get_running_loop().call_later(self._chance() * RECOVERY_SPREAD_S, self._try_anew)
+
+    def _try_anew(self) -> None:
+        self._tries.clear()
+        self.wake()
+
+    # Both
+
+    def _is_security(self, key: SuiteKey) -> bool:
+        mark = self._stores.marks.get(*key)
+        codename, label = (mark.codename or "", mark.label or "") if mark else ("", "")
+        return is_security(*key, codename, label)
+
+    def _lacking(self, key: SuiteKey, indices: Sequence[Listed]) -> tuple[Piece, ...]:
+        """What is wanted of what these indices list and not held. Not for an event loop."""
+        stores, codenames = self._stores, codenames_of(self._stores.marks)
+        hot_set = hot_set_of(stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
+        places = ((one, place_of(*key, one.path, codenames)) for one in indices)
+        hots = (hot for one, place in places for hot in hot_in(stores.catalogue, hot_set, place, one.digest))
+        return pieces_of(hot for hot in hots if not stores.holds_whole(hot.package.sha256, hot.package.size))
+
+    def _news(self, archive: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+        """Those that nothing served lists yet. Not for an event loop."""
+        listed = ((piece, self._stores.catalogue.artifact(archive, piece.path)) for piece in pieces)
+        return tuple(piece for piece, known in listed if known is None or known.digest != piece.digest)
+
+    def _lacks(self, pieces: Sequence[Piece], reasons: Mapping[bytes, str]) -> tuple[Lack, ...]:
+        lacking = (piece for piece in pieces if not self._held(piece))
+        return tuple(Lack(piece, reasons.get(piece.digest, NO_TIME)) for piece in lacking)
+
+    def _held(self, piece: Piece) -> bool:
+        return self._stores.holds_whole(piece.digest, piece.size)
+
+    async def _bring(self, archive: Archive, pieces: Sequence[Piece], rank: Rank, reasons: dict[bytes, str]) -> None:
+        """Try each of them once; why it is not held afterwards goes into `reasons`."""
+        todo = iter(pieces)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(len(pieces), self._slots.count)):
+                group.create_task(self._work(archive, todo, rank, reasons))
+
+    async def _work(self, archive: Archive, todo: Iterator[Piece], rank: Rank, reasons: dict[bytes, str]) -> None:
+        for piece in todo:
+            async with self._slots.of((*rank, -piece.uses)):
+                reason = await self._fetch(archive, piece)
+            if reason:
+                reasons[piece.digest] = reason
+            else:
+                reasons.pop(piece.digest, None)
+
+    async def _fetch(self, archive: Archive, piece: Piece) -> str:
+        """Hold a file; empty, or why not."""
+        if self._held(piece):
+            return ""
+        if self._room() < piece.size:
+            return NO_ROOM
+        health = self._fetching.health
+        planned = plan(archive.sources, (piece.path,), health, health.now(), size=piece.size)
+        if not planned.candidates:
+            return "no source may be asked now: " + "; ".join(f"{one.source}: {one.reason}" for one in planned.excluded)
+        await self._pace.turn([planned.candidates[0].source.url], self._nobody_hurries)
+        flight = await self._fetching.hold(Wanted(piece.digest, piece.size), archive.sources, (piece.path,))
+        match flight.stage:
+            case Stage.HELD:
+                return ""
+            case Stage.VERIFIED:
+                return NO_ROOM
+            case _:
+                return flight.failure or NO_TIME
+
+    def _pause_s(self, failures: int, cap_s: float) -> float:
+        return retry_pause_s(failures, first_s=RETRY_FIRST_S, cap_s=cap_s, jitter=JITTER, chance=self._chance())
