@@ -5,8 +5,10 @@ import typer
 from tidegate.cli import config, hold, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
+from tidegate.cli.export import export
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
+from tidegate.cli.readiness import readiness
 from tidegate.cli.refresh import refresh
 from tidegate.cli.render import JsonOption
 from tidegate.cli.run import run
@@ -42,9 +44,11 @@ app.command()(suites)
 app.add_typer(sources.app, name="sources")
 app.command()(refresh)
 app.add_typer(hold.app, name="hold")
+app.command()(readiness)
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)
+app.command()(export)
 app.add_typer(config.app, name="config")
 app.command()(verify)
 app.command()(version)

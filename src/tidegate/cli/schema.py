@@ -27,11 +27,14 @@ _REPORTS = {
     "hold-remove": "tidegate.web.hold_report:HoldRemoveReport",
     "hold-list": "tidegate.web.hold_report:HoldsReport",
     "hold-why": "tidegate.web.hold_report:HoldWhyReport",
+    "readiness": "tidegate.keeper.readiness:Readiness",
     "refresh": "tidegate.web.report:RefreshReport",
     "import-acng": "tidegate.web.report:ImportReport",
+    "export": "tidegate.web.export_report:ExportReport",
+    "export-manifest": "tidegate.web.export_report:ExportManifest",
     "run": "tidegate.web.report:RunReport",
 }
-"""By command, with minus for blank."""
+"""By command, with minus for blank; `export-manifest` is what `export` leaves in its folder."""
 
 
 def schema(
