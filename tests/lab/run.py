@@ -16,8 +16,8 @@ from tests.lab.trees import Trees
 from tests.lab.ways import PEERS, Way
 
 AT_ONCE = 12  # clients of other ways, which mostly wait
-HEALTHY_ROWS = 2
-"""Healthy rows before the faulty ones, and as many after them."""
+HEALTHY_EVERY = 6
+"""After so many faulty rows comes a healthy one, so that the yardstick is of the same hour as what it measures."""
 
 
 def measure(laboratory: Laboratory, report: Report, faults: list[Fault], parts: Sequence[str], load_s: float) -> None:
@@ -36,9 +36,10 @@ def measure(laboratory: Laboratory, report: Report, faults: list[Fault], parts: 
         if "peers" in parts:
             report.cells = _cells(laboratory, report, faults)
     if "rows" in parts:
-        calm = _rows(laboratory, report, [None] * HEALTHY_ROWS)
-        report.rows = _rows(laboratory, report, faults)
-        report.calm = calm + _rows(laboratory, report, [None] * HEALTHY_ROWS)
+        report.calm, report.rows = _rows(laboratory, report, [None]), []
+        for begin in range(0, len(faults), HEALTHY_EVERY):
+            report.rows += _rows(laboratory, report, faults[begin : begin + HEALTHY_EVERY])
+            report.calm += _rows(laboratory, report, [None])
     if bulky is not None and "midstream" in parts:
         with _noted(laboratory, report, "midstream"):
             report.midstream = midstream.measure(laboratory, bulky)
