@@ -3,6 +3,7 @@
 import re
 import statistics
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -74,6 +75,12 @@ def refused_at_once(gateway: GatewayProcess, path: str) -> Answer:
     return answer
 
 
+def metrics(gateway: GatewayProcess) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{gateway.admin_url}/metrics", timeout=10) as answer:
+        return str(answer.read(), "ascii")
+
+
 def test_what_is_held_is_served_and_what_is_not_ends_every_apt_at_once_over_restarts_too(
     outage: Outage, private_apt: AptFactory, archive: SimulatedArchive, oracle: Oracle
 ) -> None:
@@ -114,10 +121,12 @@ def test_an_apt_that_wants_what_is_not_held_ends_with_a_sentence_and_gets_it_onc
     lost = apt.install("plain")
     assert lost.exit == 100
     assert "not held, and all 2 sources are out since" in lost.said
+    assert 'tidegate_alone{archive="debian"} 1.0' in metrics(gateway)
     outage.sources[0].accept()
     gateway.wait_for(lambda: not outage.is_on())
     apt.install("plain").check()
     assert judge(apt, archive, oracle) >= 2
+    assert 'tidegate_alone{archive="debian"} 0.0' in metrics(gateway)
     (begun,), (ended,) = (journal_of(gateway.state, f"alone-{what}") for what in ("begun", "ended"))
     since, again = begun.data["since"], ended.data["since"]
     assert isinstance(since, float)

@@ -138,6 +138,7 @@ class _Life:
     def __init__(self, world: "World", loop: VirtualLoop) -> None:
         disk, self._world, self._loop = world.disk, world, loop
         self.health = health = Health(HEALTH, now=world.clock.time, random=world.chance.random)
+        health.probed = True
         health.sources.update(world.remembered())
         health.changed.append(world.turned)
         self.fetching = Fetching(disk.blobs, FETCH, STORE, health)
