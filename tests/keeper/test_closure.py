@@ -3,8 +3,14 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.archive.strategies import fewer
 from tests.keeper.stanzas import held, made_up, of_two_architectures, stanza, universe
+from tidegate.archive import deb822
+from tidegate.archive.dependencies import Relation, allows, parse_dependencies, parse_provides, written
+from tidegate.archive.versions import version_key
 from tidegate.keeper import closure as module
 from tidegate.keeper.apt_judge import judge
 from tidegate.keeper.closure import Closure, closure, resolve
@@ -186,6 +192,25 @@ def test_long_chains_of_what_is_missing_take_no_long_time_and_no_long_sentence()
     assert time.process_time() - begun < 3
     assert not found.packages
     assert len(found.unmet[0]) < 1000
+
+
+@fewer
+@given(st.integers(0, 10**9))
+def test_every_dependency_of_what_is_held_is_met_by_what_is_held(seed: int) -> None:
+    stanzas, wanted = made_up(seed, several=False)
+    one = Universe([held(*(s for _, s in stanzas))], "amd64")
+    found = closure(one, wanted)
+    fields = [next(deb822.stanzas(text)) for text in one.stanzas(needed.package for needed in found.packages)]
+    there = [Relation(field["package"], "", "=", field["version"], version_key(field["version"])) for field in fields]
+    there += [provided for field in fields for provided in parse_provides(field.get("provides", ""))]
+    for field in fields:
+        for alternatives in parse_dependencies(field.get("depends", "")):
+            assert any(
+                relation.name == other.name and allows(relation, other.key if other.operator else None)
+                for relation in alternatives
+                for other in there
+            ), (field["package"], written(alternatives))
+    assert set(wanted) <= {*names(found), *(sentence.partition(" ")[0] for sentence in found.unmet)}
 
 
 @pytest.mark.parametrize("several", [False, True])
