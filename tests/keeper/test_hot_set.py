@@ -14,12 +14,14 @@ from tidegate.keeper.hot_set import (
     FOLLOWED,
     POCKETS,
     Codenames,
+    Hot,
     HotSet,
     Place,
     family_of,
     forgotten_at,
     key_of,
     names_matching,
+    newest_in_family,
     place_of,
     sentence_of,
 )
@@ -212,6 +214,28 @@ def test_of_several_versions_the_newest_is_wanted_and_a_whole_pocket_wants_all()
     assert [one.package.version for one in hot_set(named).hot(STABLE, versions)] == ["1:1.0"]
     assert [one.package for one in hot_set(named, whole).hot(STABLE, versions)] == versions
     assert hot_set(used(key("other"))).hot(STABLE, versions) == ()
+
+
+def test_among_the_pockets_of_a_family_the_newest_version_is_wanted() -> None:
+    backports = place_of("debian", "bookworm-backports", "dists/bookworm-backports/main/binary-amd64/Packages", {})
+    hot = hot_set(Wish("r", ("hello",)))
+    listed = [
+        (STABLE, package("hello", "1.0")),
+        (SECURITY, package("hello", "1.1")),
+        (replace(STABLE, suite="stable-updates", codename="bookworm-updates"), package("hello", "1.1")),
+        (backports, package("hello", "1.0~bpo1")),
+        (backports, package("hello", "2.0~bpo1")),
+        (place_of("contoso", "./", "Packages", {}), package("hello", "9.0")),
+        (STABLE, package("hello", "0.9", "arm64")),
+    ]
+    hots = [Hot(place, one, hot.reasons(place, one)) for place, one in listed]
+    assert [(one.place.suite, one.package.version) for one in newest_in_family(hots)] == [
+        ("stable-security", "1.1"),
+        ("stable-updates", "1.1"),
+        ("bookworm-backports", "2.0~bpo1"),
+        ("./", "9.0"),
+        ("stable", "0.9"),
+    ]
 
 
 def test_every_reason_is_told() -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Say what the fleet is to have before it asks, and why.")
 
+PATTERNS_SHOWN = 3
+
 ArchiveOption = Annotated[str, typer.Option("--archive", metavar="NAME", help="Only of this archive.")]
 _RULES = (
     Column("rule"),
@@ -143,9 +145,13 @@ def remove(
 
 @app.command(name="list")
 def list_(
-    context: typer.Context, config: ConfigOption = None, state: StateOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    needs: Annotated[bool, typer.Option("--needs", help="And each package that a rule's packages depend on.")] = False,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the rules, and the packages that clients use or rules need."""
+    """List the rules and what each comes to, and the packages that clients use."""
     report = _door(config, state).list()
     if json_wanted(context, as_json):
         say_json(report)
@@ -156,9 +162,10 @@ def list_(
         table(_RULES, [_rule(one, report.at) for one in report.rules])
         for rule in report.rules:
             _troubles(rule)
-    if report.packages:
+    packages = [one for one in report.packages if needs or one.origin != "need"]
+    if packages:
         say("")
-        table(_PACKAGES, [_package(one, report.at) for one in report.packages])
+        table(_PACKAGES, [_package(one, report.at) for one in packages])
 
 
 @app.command()
@@ -204,7 +211,9 @@ def _troubles(rule: "RuleReport") -> None:
 
 
 def _rule(one: "RuleReport", now: int) -> list[str]:
-    what = [*(one.patterns or ["everything"]), *(f"+{word}" for word in _more(one)), *_where(one)]
+    rest = len(one.patterns) - PATTERNS_SHOWN
+    few = [*one.patterns[:PATTERNS_SHOWN], *([f"and {rest} more"] if rest > 0 else [])]
+    what = [*(few or ["everything"]), *(f"+{word}" for word in _more(one)), *_where(one)]
     amount = one.amount
     return [
         one.name,

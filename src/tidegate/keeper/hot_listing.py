@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tidegate.keeper.hot_set import Codenames, Hot, HotSet, Place, place_of
+from tidegate.keeper.hot_set import Codenames, Hot, HotSet, Place, newest_in_family, place_of
 from tidegate.store.blobs import BlobStore
 from tidegate.store.catalogue import Catalogue, Snapshot
 from tidegate.store.holds import Holds
@@ -46,3 +46,11 @@ def hot_of(catalogue: Catalogue, hot_set: HotSet, snapshot: Snapshot, codenames:
     for listing in catalogue.listings(snapshot):
         place = place_of(snapshot.archive, snapshot.suite, listing.path, codenames)
         yield from hot_in(catalogue, hot_set, place, listing.digest)
+
+
+def hot_now(stores: Stores, hot_set: HotSet) -> tuple[Hot, ...]:
+    """All that is wanted of what is served: of each package the newest version that hosts would take."""
+    codenames, catalogue = codenames_of(stores.marks), stores.catalogue
+    return newest_in_family(
+        hot for snapshot in catalogue.served() for hot in hot_of(catalogue, hot_set, snapshot, codenames)
+    )

@@ -168,12 +168,9 @@ class HotSet:
 
     def hot(self, place: Place, packages: Iterable[Package]) -> tuple[Hot, ...]:
         """Those of an index's packages that are wanted: the newest of each, or all where a rule wants all."""
-        found: dict[tuple[str, str], list[Hot]] = {}
-        for package in packages:
-            if reasons := self.reasons(place, package):
-                same = found.setdefault((package.name, package.architecture), [])
-                same.append(Hot(place, package, reasons))
-        return tuple(one for same in found.values() for one in _newest(same))
+        return newest_in_family(
+            Hot(place, package, reasons) for package in packages if (reasons := self.reasons(place, package))
+        )
 
     def speaks_for(self, wish: Wish, place: Place) -> bool:
         """Whether a rule is about what is listed there."""
@@ -185,6 +182,32 @@ class HotSet:
             return False  # a whole pocket is that pocket
         family, pocket = self._family(wish.archive or place.archive, wish.suite)
         return not pocket and family == place.family and place.pocket in FOLLOWED
+
+
+def newest_in_family(hots: Iterable[Hot]) -> tuple[Hot, ...]:
+    """Of each package the newest version among all pockets that hosts follow, as apt would take it.
+
+    A pocket that has to be chosen has a newest version of its own; a rule that wants all of a pocket wants each.
+    """
+    found: dict[tuple[str, str, str, str], list[Hot]] = {}
+    for hot in hots:
+        pocket = "" if hot.place.pocket in FOLLOWED else hot.place.pocket
+        key = (hot.package.name, hot.package.architecture, hot.place.family, pocket)
+        found.setdefault(key, []).append(hot)
+    return tuple(one for same in found.values() for one in _newest(same))
+
+
+def _newest(same: Sequence[Hot]) -> Iterable[Hot]:
+    """One version may be listed by several suites: each of them is told."""
+    if len(same) == 1:
+        return same
+    keys = [_sortable(one.package.version) for one in same]
+    newest = max(keys)
+    return (one for one, key in zip(same, keys, strict=True) if key == newest or _whole_pocket(one))
+
+
+def _whole_pocket(hot: Hot) -> bool:
+    return any(isinstance(reason, Wish) and not reason.patterns for reason in hot.reasons)
 
 
 def names_matching(patterns: Collection[str]) -> Callable[[str], bool]:
@@ -210,15 +233,6 @@ def _holds(hold: Hold, family: Sequence[str], place: Place, package: Package) ->
 def _fits(wanted: str, architecture: str) -> bool:
     """A package that was for one architecture may be for all in its next version, or the other way round."""
     return wanted == architecture or (SOURCE not in (wanted, architecture) and ALL in (wanted, architecture))
-
-
-def _newest(same: Sequence[Hot]) -> list[Hot]:
-    newest = max(same, key=lambda one: _sortable(one.package.version))
-    return [
-        one
-        for one in same
-        if one is newest or any(isinstance(reason, Wish) and not reason.patterns for reason in one.reasons)
-    ]
 
 
 def _sortable(version: str) -> bytes:

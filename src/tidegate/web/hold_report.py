@@ -3,14 +3,24 @@
 Reads all that suites list; not for an event loop.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from tidegate.keeper.hot_listing import Stores, codenames_of, hot_of, hot_set_of
-from tidegate.keeper.hot_set import TASK, Hot, HotSet, forgotten_at, names_matching, place_of, sentence_of
-from tidegate.store.catalogue import Snapshot
+from tidegate.archive.packages import Package
+from tidegate.keeper.hot_listing import Stores, codenames_of, hot_now, hot_set_of
+from tidegate.keeper.hot_set import (
+    TASK,
+    Hot,
+    HotSet,
+    Place,
+    forgotten_at,
+    names_matching,
+    newest_in_family,
+    place_of,
+    sentence_of,
+)
 from tidegate.store.holds import Hold, Origin, Wish
 
 At = Annotated[int, Meta(description="epoch seconds, UTC")]
@@ -201,7 +211,7 @@ def _rules(stores: Stores, wishes: Iterable[Wish], hot_set: HotSet, total: _Sum)
     wishes = tuple(wishes)
     sums = {wish.name: _Sum(stores) for wish in wishes}
     matched: dict[str, set[str]] = {wish.name: set() for wish in wishes}
-    for hot in _every(stores, hot_set):
+    for hot in hot_now(stores, hot_set):
         total.add(hot)
         for reason in hot.reasons:
             name = reason.name if isinstance(reason, Wish) else reason.by
@@ -210,12 +220,6 @@ def _rules(stores: Stores, wishes: Iterable[Wish], hot_set: HotSet, total: _Sum)
                 if isinstance(reason, Wish):
                     matched[name].add(hot.package.name)
     return tuple(_rule(stores, wish, sums[wish.name].amount(), matched[wish.name]) for wish in wishes)
-
-
-def _every(stores: Stores, hot_set: HotSet) -> Iterator[Hot]:
-    codenames = codenames_of(stores.marks)
-    for snapshot in stores.catalogue.served():
-        yield from hot_of(stores.catalogue, hot_set, snapshot, codenames)
 
 
 def _rule(stores: Stores, wish: Wish, amount: AmountReport, matched: set[str]) -> RuleReport:
@@ -283,27 +287,26 @@ def _ruled(wish: Wish) -> ReasonReport:
 
 
 def _offers(stores: Stores, package: str, hot_set: HotSet) -> Iterator[OfferReport]:
+    offered = list(_offered(stores, package))
+    hots = (Hot(place, one, reasons) for place, one in offered if (reasons := hot_set.reasons(place, one)))
+    wanted = {(hot.place, hot.package): hot.reasons for hot in newest_in_family(hots)}
+    for place, one in offered:
+        yield OfferReport(
+            archive=place.archive,
+            suite=place.suite,
+            component=place.component,
+            architecture=one.architecture,
+            version=one.version,
+            path=one.path,
+            size=one.size,
+            held=stores.holds_whole(one.sha256, one.size),
+            wanted=tuple(sentence_of(reason) for reason in wanted.get((place, one), ())),
+        )
+
+
+def _offered(stores: Stores, package: str) -> Iterator[tuple[Place, Package]]:
     codenames = codenames_of(stores.marks)
     for snapshot in stores.catalogue.served():
-        yield from _offered(stores, package, snapshot, hot_set, codenames)
-
-
-def _offered(
-    stores: Stores, package: str, snapshot: Snapshot, hot_set: HotSet, codenames: Mapping[tuple[str, str], str]
-) -> Iterator[OfferReport]:
-    for listing in stores.catalogue.listings(snapshot):
-        place = place_of(snapshot.archive, snapshot.suite, listing.path, codenames)
-        offered = stores.catalogue.packages(listing.digest, [package])
-        wanted = {hot.package: hot.reasons for hot in hot_set.hot(place, offered)}
-        for one in offered:
-            yield OfferReport(
-                archive=place.archive,
-                suite=place.suite,
-                component=place.component,
-                architecture=one.architecture,
-                version=one.version,
-                path=one.path,
-                size=one.size,
-                held=stores.holds_whole(one.sha256, one.size),
-                wanted=tuple(sentence_of(reason) for reason in wanted.get(one, ())),
-            )
+        for listing in stores.catalogue.listings(snapshot):
+            place = place_of(snapshot.archive, snapshot.suite, listing.path, codenames)
+            yield from ((place, one) for one in stores.catalogue.packages(listing.digest, [package]))
