@@ -21,8 +21,13 @@ def status_of(config: Path | None, state: Path | None) -> "StatusReport":
     try:
         return status(settings_for(config, overrides(state=state)), os.environ)
     except FileNotFoundError as error:
-        todo = "Start one with `tidegate serve`, or name its directory with --state."
-        raise Failure(ExitCode.UNAVAILABLE, Complaint(str(error.strerror), str(error.filename), todo)) from None
+        raise not_there(error) from None
+
+
+def not_there(error: FileNotFoundError) -> Failure:
+    """The failure where there is no gateway, and never was one."""
+    todo = "Start one with `tidegate serve`, or name its directory with --state."
+    return Failure(ExitCode.UNAVAILABLE, Complaint(str(error.strerror), str(error.filename), todo))
 
 
 def age(at: int | None, now: int) -> str:

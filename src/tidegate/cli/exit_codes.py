@@ -9,6 +9,7 @@ class ExitCode(IntEnum):
     OK = 0
     NO = 1
     USAGE = 2
+    WARNING = 3
     UNAVAILABLE = 69
     CANNOT_CREATE = 73
     IO_ERROR = 74
@@ -26,6 +27,7 @@ _MEANINGS = {
     ExitCode.OK: "done, or the answer is yes",
     ExitCode.NO: "the answer is no: refused, not ready, something to be done",
     ExitCode.USAGE: "the command was not understood",
+    ExitCode.WARNING: "yes, but somebody should look (`tidegate readiness`)",
     ExitCode.UNAVAILABLE: "the gateway does not answer",
     ExitCode.CANNOT_CREATE: "a file or directory cannot be made",
     ExitCode.IO_ERROR: "reading or writing failed",

@@ -106,7 +106,8 @@ def todo_for(failure: str) -> str:
     return _TODO.get(failure.partition(":")[0], "")
 
 
-_WELL = frozenset({"good", "unused", "behind"})
+WELL = frozenset({"good", "unused", "behind"})
+"""States of sources that are asked."""
 _TODO: Mapping[str, str] = {
     Failure.UNRESOLVED: "If other names fail as well, see to this host's name service (DNS).",
     Failure.FORBIDDEN_ADDRESS: "If this source is inside your site, set `private = true` for it; else its name is "
@@ -213,7 +214,7 @@ def _suite_of(base: str) -> str:
 
 
 def _hanging(archive: str, sources: Sequence[SourceReport]) -> str | None:
-    left = [one for one in sources if one.state in _WELL]
+    left = [one for one in sources if one.state in WELL]
     if not sources or len(left) > 1 or (left and len(sources) == 1):
         return None
     if left:
