@@ -185,6 +185,14 @@ def test_many_problems_are_counted() -> None:
     assert found.unmet[-1] == "and 6 more of the kind"
 
 
+def test_resolution_that_does_not_come_to_an_end_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = universe(stanza("a", Depends="b | c"), stanza("b", Depends="gone"), stanza("c"))
+    monkeypatch.setattr(module, "ROUNDS_MAX", 1)
+    found = resolve(one, ["a"])
+    assert names(found) == ["a"]
+    assert found.unmet == ("given up after 1 attempts; what is held may not be all that is needed",)
+
+
 def test_long_chains_of_what_is_missing_take_no_long_time_and_no_long_sentence() -> None:
     chain = [stanza(f"p{number}", Depends=f"p{number + 1}") for number in range(1500)]
     begun = time.process_time()

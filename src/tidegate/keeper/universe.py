@@ -47,6 +47,10 @@ _BASE = re.compile(rb"^(?:(?i:essential):[ \t]*yes|(?i:priority):[ \t]*required)
 _TASK = re.compile(rb"^(?i:task):(.*(?:\n[ \t].*)*)", re.MULTILINE)
 
 
+Slot = tuple[str, str]
+"""A package's name and architecture: one version of it can be installed."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """One version of a package, where it is listed, with what it says of others."""
@@ -75,7 +79,13 @@ class Candidate:
 
     @property
     def name(self) -> str:
+        """The package's."""
         return self.package.name
+
+    @property
+    def slot(self) -> Slot:
+        """The one place on a host that its versions share."""
+        return self.package.name, self.architecture
 
     def __str__(self) -> str:
         return f"{self.package.name} ({self.package.version})"
@@ -190,17 +200,17 @@ class Universe:
         return frozenset().union(*(index.task(task) for index in self.indices))
 
     def _solving(self, relation: Relation, architecture: str) -> list[Candidate]:
-        found: dict[tuple[str, str], Candidate] = {}
+        found: dict[Slot, Candidate] = {}
         for own in self.architectures:
             one = self.candidate(relation.name, own)
             if one is not None and allows(relation, one.key) and self._serves(one, relation, architecture):
-                found[one.name, one.architecture] = one
+                found[one.slot] = one
         for one in self._providers(relation.name):
             if self._serves(one, relation, architecture) and any(
                 provided.name == relation.name and allows(relation, provided.key if provided.operator else None)
                 for provided in one.provides
             ):
-                found.setdefault((one.name, one.architecture), one)
+                found.setdefault(one.slot, one)
         return sorted(found.values(), key=lambda one: (one.name != relation.name, one.rank))
 
     def _providers(self, name: str) -> Iterator[Candidate]:
