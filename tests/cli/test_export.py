@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -17,12 +18,15 @@ import msgspec
 import pytest
 
 from tests.cli.commands import Ended, tidegate
+from tests.docs.documents import ROOT
 from tests.keeper.house import House, assert_coherent, configured, house
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tidegate.cli.exit_codes import ExitCode
+from tidegate.config.reading import load
 from tidegate.keeper.outcome import Confirmed
+from tidegate.sources.archive import Reach, source_of
 from tidegate.store.holds import Origin, PackageKey, Wish
 from tidegate.store.layout import Layout
 from tidegate.store.sqlite_holds import SqliteHolds
@@ -448,6 +452,13 @@ def test_tampered_package_and_tampered_release_are_refused_by_the_second_gateway
 
 
 # Telling
+
+
+def test_settings_in_the_document_can_be_used_as_they_stand() -> None:
+    text = (ROOT / "docs/air-gap.md").read_text()
+    (block,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (archive,) = load(block, "docs/air-gap.md").archive
+    assert source_of(archive.source[0].url, reach=Reach.PUBLIC, operator="", kind="mirror").kind == "media"
 
 
 def test_progress_is_a_line_of_json_where_no_terminal_is(first: First) -> None:
