@@ -138,6 +138,51 @@ def test_one_that_lacks_what_is_wanted_is_still_there_and_the_others_are_not_wai
     assert plan((), (DEB,), health, now.now).alone is None
 
 
+def test_what_the_worker_that_probes_finds_of_an_outage_counts_for_the_others_from_its_begin_to_its_end(
+    health: Health, now: Clock
+) -> None:
+    other = Health(now=now, random=lambda: 0.0)
+    other.probed = True
+    failed(health, A, Failure.UNREACHABLE)
+    failed(health, B, Failure.UNREACHABLE)
+    failed(other, B, Failure.UNREACHABLE)
+
+    def hear() -> None:
+        for one in (A, B):
+            other.heard(one.url, health.of(one.url))
+
+    now.now += 1
+    hear()
+    assert other.of(A.url).breaker.state is State.CLOSED, "it may be for a moment"
+    for _ in range(600):
+        tried_in_vain(health, now, now.now + 1)
+        hear()
+    lost = planned(other).alone
+    assert lost is not None
+    assert lost.since == NOW
+    now.now = health.of(A.url).breaker.until
+    health.asked(A.url)
+    hear()
+    assert planned(other).alone is not None
+    health.vouched(A.url)
+    hear()
+    assert planned(other).alone is None
+    assert other.of(A.url).breaker.state is State.CLOSED
+
+
+def test_what_still_gives_here_is_not_out_because_another_worker_cannot_reach_it(health: Health, now: Clock) -> None:
+    other = Health(now=now, random=lambda: 0.0)
+    failed(health, A, Failure.UNREACHABLE)
+    failed(health, B, Failure.UNREACHABLE)
+    now.now += 1
+    other.succeeded(A.url, size=1, seconds=0.1)
+    tried_in_vain(health, now, NOW + 60)
+    for one in (A, B):
+        other.heard(one.url, health.of(one.url))
+    assert other.of(A.url).breaker.state is State.CLOSED
+    assert other.of(B.url).breaker.state is State.OPEN
+
+
 def test_offline_nobody_is_asked_but_folders(health: Health, tmp_path: Path) -> None:
     folder = source_of(str(tmp_path), reach=Reach.ANY, operator="", kind="media")
     health.offline = True

@@ -18,6 +18,7 @@ from tidegate.sources.selection import plan
 from tidegate.sources.settings import HealthSettings
 
 URL = A.url
+NOT_THE_SOURCES = {Failure.DISK, Failure.OFFLINE}
 
 
 @pytest.fixture
@@ -80,7 +81,9 @@ def test_sources_that_are_configured_no_more_are_forgotten(health: Health) -> No
 # The breaker
 
 
-@pytest.mark.parametrize("failure", sorted(set(Failure) - {Failure.DISK, Failure.OTHER_VERSION, Failure.WRONG_BYTES}))
+@pytest.mark.parametrize(
+    "failure", sorted(set(Failure) - NOT_THE_SOURCES - {Failure.OTHER_VERSION, Failure.WRONG_BYTES})
+)
 def test_each_failure_opens_the_breaker_with_a_sentence(health: Health, failure: Failure) -> None:
     failed(health, A, failure)
     breaker = health.of(URL).breaker

@@ -216,7 +216,24 @@ class Health:
             and theirs.state is State.CLOSED
             and (elsewhere.last_success_at or 0) > mine.at
         ):
-            self._turn(source, standing, breakers.succeeded(mine, self.now(), self.settings))
+            lasted = self.now() - mine.since >= self.settings.alone_after_s
+            back = theirs if lasted and mine.cause is Cause.UNREACHABLE else mine
+            self._turn(source, standing, breakers.succeeded(back, self.now(), self.settings))
+        elif self._is_lost(standing, theirs):
+            self._turn(source, standing, theirs)
+
+    def _is_lost(self, standing: Standing, theirs: Breaker) -> bool:
+        """It has been out for long elsewhere, was tried there of late, and gave nothing here meanwhile: no client here
+        needs to find that out again."""
+        mine, now = standing.breaker, self.now()
+        return (
+            theirs.state is State.OPEN
+            and theirs.cause is Cause.UNREACHABLE
+            and theirs.since + self.settings.alone_after_s <= now < theirs.until
+            and (standing.last_success_at or 0) <= theirs.since
+            and mine.at < theirs.at
+            and mine.cause is not Cause.VIOLATION
+        )
 
     def hedge_after_s(self, source: str) -> float:
         """A rival is asked after so long without an answer: three times what its answers usually take."""

@@ -3,17 +3,18 @@
 Ranks and exclusions are those of `sources.selection.plan`, by which every fetch goes: nothing is decided here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tidegate.archive.paths import suite_base
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.breaker import Breaker, Cause, State
 from tidegate.sources.failure import Failure
 from tidegate.sources.health import Health, Standing
-from tidegate.sources.selection import Plan, plan
+from tidegate.sources.selection import OFFLINE, Plan, plan
 
 At = Annotated[int | None, Meta(description="epoch seconds, UTC; null: never")]
 SourceState = Literal["good", "unused", "behind", "on trial", "out", "wrong bytes"]
@@ -62,6 +63,10 @@ class SourceReport(Struct, frozen=True, kw_only=True):
         Mapping[str, int], Meta(description="suite: when it last showed the newest Release of it, epoch seconds, UTC")
     ] = {}
     lacking: Annotated[float, Meta(description="share of what was asked lately that it did not have")] = 0.0
+    addresses: Annotated[
+        Mapping[str, bool],
+        Meta(description="what its name resolved to last; false: tried after the others for some minutes"),
+    ] = {}
     fetched: int = 0
     fetched_bytes: int = 0
     failed: int = 0
@@ -78,14 +83,26 @@ class SourcesReport(Struct, frozen=True, kw_only=True):
     notes: Annotated[tuple[str, ...], Meta(description="as in the status: archives that hang on one operator")] = ()
 
 
+Addresses = Callable[[Source], Mapping[str, bool]]
+
+
 def sources_of(
-    archives: Iterable[Archive], health: Health, now: float, served: Mapping[str, Sequence[str]] | None = None
+    archives: Iterable[Archive],
+    health: Health,
+    now: float,
+    served: Mapping[str, Sequence[str]] | None = None,
+    addresses: Addresses = lambda _: {},
 ) -> tuple[SourceReport, ...]:
-    """Every source, by archive and rank; those that are not asked last. `served`: further suites of each archive."""
+    """Every source, by archive and rank; those that are not asked last.
+
+    `served`: further suites of each archive; `addresses`: those of a source, and whether each is trusted.
+    """
     reports: list[SourceReport] = []
     for archive in archives:
         suites = dict.fromkeys((*archive.suites, *(served or {}).get(archive.name, ())))
-        reports += _of_archive(archive, tuple(suites), health, now)
+        ours = _of_archive(archive, tuple(suites), health, now)
+        seen = {source.url: addresses(source) for source in archive.sources}
+        reports += [replace(one, addresses=seen[one.url]) for one in ours]
     return tuple(reports)
 
 
@@ -94,7 +111,11 @@ def last_ones(sources: Iterable[SourceReport]) -> tuple[str, ...]:
     by_archive: dict[str, list[SourceReport]] = {}
     for one in sources:
         by_archive.setdefault(one.archive, []).append(one)
-    notes = (_hanging(archive, ours) for archive, ours in by_archive.items())
+    notes = (
+        _hanging(archive, ours)
+        for archive, ours in by_archive.items()
+        if all(one.why != OFFLINE for one in ours)  # as it was told: nothing to warn of
+    )
     return tuple(note for note in notes if note is not None)
 
 
