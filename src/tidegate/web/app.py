@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tidegate.keeper.readiness import Readiness
 from tidegate.web.hold_control import HoldView, hold_routes
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
@@ -31,6 +32,10 @@ class View(HoldView, Protocol):
 
     def status(self) -> StatusReport:
         """As of now."""
+        ...
+
+    def readiness(self) -> Readiness | None:
+        """As it was last counted; None before the first time."""
         ...
 
     async def refresh(self, archive: str, suite: str, *, wait: bool) -> tuple[bool, str]:
@@ -61,12 +66,17 @@ def make_app(view: View, hosts: tuple[str, ...]) -> Starlette:
     async def status(_: Request) -> Response:
         return _json(view.status())
 
+    async def readiness(_: Request) -> Response:
+        counted = view.readiness()
+        return PlainTextResponse("not counted yet\n", 503) if counted is None else _json(counted)
+
     async def metrics(_: Request) -> Response:
         registry = CollectorRegistry()
         registry.register(_Collector(view.status()))
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     routes = [("/healthz", healthz), ("/readyz", readyz), ("/status.json", status), ("/metrics", metrics)]
+    routes.append(("/readiness.json", readiness))
     return Starlette(routes=[Route(path, _checked(end, hosts), methods=["GET"]) for path, end in routes])
 
 
@@ -156,7 +166,23 @@ class _Collector:
         lost = {one.archive for one in status.alone}
         for name in sorted({one.archive for one in status.sources} | lost):
             alone.add_metric([name], 1.0 if name in lost else 0.0)
-        return [ready, alone, *self._suites(), *self._sources(), *self._traffic()]
+        return [ready, alone, *self._readiness(), *self._suites(), *self._sources(), *self._traffic()]
+
+    def _readiness(self) -> "list[Metric]":
+        counted = self._status.readiness
+        if counted is None:
+            return []
+        share = GaugeMetricFamily(
+            "tidegate_readiness_ratio",
+            "Share that could be served if every source vanished: of security updates, updates, a fresh install",
+            labels=["kind"],
+        )
+        for one in counted.shares:
+            if one.percent is not None:
+                share.add_metric([one.kind.value], one.percent / 100)
+        at = GaugeMetricFamily("tidegate_readiness_counted_seconds", "When it was counted", counted.counted_at)
+        lacking = GaugeMetricFamily("tidegate_readiness_lacking_bytes", "Wanted and not held", counted.lacking_bytes)
+        return [share, at, lacking]
 
     def _suites(self) -> "list[Metric]":
         labels = ["archive", "suite"]

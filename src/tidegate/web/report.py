@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from tidegate.keeper.readiness import ReadinessSummary
 from tidegate.keeper.rhythm import freeze_of, newest_dates
 from tidegate.sources.archive import Archive
 from tidegate.store.catalogue import Catalogue, Look, Snapshot
@@ -78,6 +79,10 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     suites: tuple[SuiteReport, ...]
     sources: tuple[SourceReport, ...]
     traffic: TrafficReport | None = None
+    readiness: Annotated[
+        ReadinessSummary | None,
+        Meta(description="what could be served without sources; null: not counted yet (`tidegate readiness` counts)"),
+    ] = None
     notes: tuple[str, ...] = ()
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from tidegate.keeper.hot_listing import Stores
 from tidegate.keeper.outcome import NotAdopted, Outcome
+from tidegate.keeper.readiness import Facts, Readiness, Thresholds, judge, summarize
 from tidegate.sources.archive import Archive
 from tidegate.sources.health import Health
 from tidegate.store.layout import Layout
@@ -21,6 +22,7 @@ from tidegate.web.source_report import SourceReport, last_ones, sources_of
 from tidegate.wiring.archives import single_operator_notes
 from tidegate.wiring.holding import Holding, added, wish_of
 from tidegate.wiring.probe import as_they_end
+from tidegate.wiring.readiness import disk_of, facts_of
 from tidegate.wiring.store import Store
 from tidegate.wiring.tallies import Counting, with_counts
 from tidegate.wiring.worker import Worker
@@ -42,17 +44,33 @@ class RunningView:
         suites = suites_of(archives, worker.store.catalogue, worker.store.marks, now)
         tally = self._counting.sum()
         sources = with_counts(_sources(archives, suites, worker.fetching.health), tally)
+        alone = _alone(archives, suites, worker.fetching.health)
+        stock = worker.stocktaking.last
         return StatusReport(
             at=now,
             ready=is_ready(suites),
             running=self.running,
             offline=worker.fetching.health.offline,
-            alone=_alone(archives, suites, worker.fetching.health),
+            alone=alone,
             suites=suites,
             sources=sources,
             traffic=tally.traffic(),
+            readiness=None if stock is None else summarize(stock, self._facts(suites, sources, alone), now),
             notes=(*self.notes, *single_operator_notes(archives), *last_ones(sources)),
         )
+
+    def readiness(self) -> Readiness | None:
+        stock, status = self._worker.stocktaking.last, self.status()
+        if stock is None:
+            return None
+        return judge(stock, self._facts(status.suites, status.sources, status.alone), Thresholds(), status.at)
+
+    def _facts(
+        self, suites: Iterable[SuiteReport], sources: Iterable[SourceReport], alone: Iterable[AloneReport]
+    ) -> Facts:
+        worker = self._worker
+        disk = disk_of(worker.store.blobs, worker.settings.store)
+        return facts_of(worker.archives.values(), suites, sources, {one.archive for one in alone}, disk)
 
     async def refresh(self, archive: str, suite: str, *, wait: bool) -> tuple[bool, str]:
         if archive not in self._worker.archives:

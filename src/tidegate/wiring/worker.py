@@ -25,6 +25,7 @@ from tidegate.keeper.release_files import Trust
 from tidegate.keeper.relisting import relist
 from tidegate.keeper.scrub import scrub_for_ever
 from tidegate.keeper.solitude import ENDED, EVENTS_READ_MAX, Solitude
+from tidegate.keeper.stocktaking_process import Stocktaking
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State, is_news
@@ -83,6 +84,7 @@ class Worker:
         self.prober = self._prober(trust, self.keeper) if self.keeper is not None else None
         self.solitude = Solitude(archives, health, store.catalogue, self.journal)
         self.solitude.told.append(self._alone)
+        self.stocktaking = Stocktaking(store.layout, lambda: self.settings.hold, self._holds_in_trouble)
         self.learning = Learning(store.catalogue, store.holds, self._holds_in_trouble)
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
         self.gateway = Gateway(
@@ -100,6 +102,7 @@ class Worker:
         if self._place.keeps:
             forgetting = forget_for_ever(self.store.holds, lambda: self.settings.hold, self._holds_in_trouble)
             self._running += [loop.create_task(forgetting), loop.create_task(self._expand())]
+            self._running.append(loop.create_task(self.stocktaking.run()))
         if not keep:
             return
         if self.keeper is not None:
@@ -171,6 +174,7 @@ class Worker:
         match outcome:
             case Adopted(snapshot):
                 self.gateway.changed()
+                self.stocktaking.news()
                 self._news.set()
                 self._tell(News("info", "adopted", f"{name}: adopted, from {snapshot.source}", {"date": snapshot.date}))
             case Confirmed():
