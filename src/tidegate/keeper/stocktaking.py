@@ -70,7 +70,7 @@ def install_of(hot: Sequence[Hot], offered: Sequence[Offering]) -> Install:
     for group in families(offered):
         places = {one.place for one in group}
         here = [one for one in hot if one.place in places and _is_chosen(one)]
-        for native in sorted({one.place.architecture for one in group} - {"", ALL}):
+        for native in sorted(frozenset().union(*(one.architectures for one in group)) - {ALL}):
             names = {one.package.name for one in here if one.package.architecture in (native, ALL)}
             if len(names) > NAMES_MAX:
                 unmet[f"{len(names):,} packages for {native} are wanted, too many to say what they need"] = None
