@@ -1,5 +1,6 @@
 """Listings of an earlier version, and what clients used: both become known without fetching anything."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -50,12 +51,16 @@ async def test_what_clients_used_is_noted_as_packages(
     async with house(tmp_path, archive_of(archive.keys, serve())) as here:
         await here.adopt()
         told: list[str] = []
-        learning = Learning(here.catalogue, holds, told.append, now=lambda: NOW)
+        learning = Learning(here.catalogue, holds, told.append, touch=here.blobs.touch, now=lambda: NOW)
+        assert await here.fetch(HELLO) is not None
+        for blob in here.layout.blobs.glob("*/*"):
+            os.utime(blob, (1.0, 1.0))
         learning.used([(DEBIAN, HELLO), (DEBIAN, HELLO), (DEBIAN, "pool/nothing_1_amd64.deb"), ("contoso", HELLO)])
         await learning.settle()
         (hold,) = holds.all()
         assert hold.key == (DEBIAN, "stable", "main", "amd64", "hello")
         assert (hold.origin, hold.since, hold.uses) == (Origin.CLIENTS, NOW, 1)
+        assert [one.used_at for one in here.blobs.held() if one.used_at != 1.0] == [NOW]
         assert told == []
 
 

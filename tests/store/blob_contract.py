@@ -1,6 +1,7 @@
 """What every `BlobStore` promises. A subclass of `BlobContract` gives the store as the fixture `blobs`."""
 
 import os
+import time
 
 import pytest
 
@@ -78,6 +79,22 @@ class BlobContract:
 
     def test_removing_what_is_not_held_is_no_error(self, blobs: BlobStore) -> None:
         blobs.remove(sha256(b"never"))
+
+    def test_a_blob_counts_as_used_from_when_it_was_kept_until_it_was_used_later(self, blobs: BlobStore) -> None:
+        before = time.time() - 1.0  # the kernel's coarse clock may lag behind ours
+        put(blobs, BYTES)
+        kept_at = blobs.used_at(sha256(BYTES))
+        assert kept_at is not None
+        assert before <= kept_at <= time.time()
+        blobs.touch(sha256(BYTES), kept_at + 3600.0)
+        assert list(blobs.held()) == [(sha256(BYTES), len(BYTES), kept_at + 3600.0)]
+        blobs.touch(sha256(BYTES), kept_at)
+        assert blobs.used_at(sha256(BYTES)) == kept_at + 3600.0
+
+    def test_using_what_is_not_held_is_no_error_and_holds_nothing(self, blobs: BlobStore) -> None:
+        blobs.touch(sha256(b"never"), time.time())
+        assert blobs.used_at(sha256(b"never")) is None
+        assert list(blobs.held()) == []
 
     def test_a_removed_blob_can_be_kept_again(self, blobs: BlobStore) -> None:
         put(blobs, BYTES)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.store.drafts import sha256
 from tidegate.archive.packages import Package
-from tidegate.store.catalogue import Adoption, Catalogue, Listed, Look, Offer, Snapshot, Validator
+from tidegate.store.catalogue import Account, Adoption, Catalogue, Listed, Look, Offer, Snapshot, Validator
 
 NOW = 1_795_000_000
 HOUR_S = 3600
@@ -304,6 +304,30 @@ class CatalogueContract:
         assert catalogue.outdated() == ()
 
     # Generation
+
+    def test_bytes_are_accounted_for_by_the_weightiest_of_each_archive(self, catalogue: Catalogue) -> None:
+        older = listed("pool/main/h/hello/hello_0_amd64.deb", "hello 0")
+        catalogue.add_listing(PACKAGES.digest, [HELLO, older])
+        catalogue.add_listing(NEWER_PACKAGES.digest, [HELLO])
+        catalogue.adopt(adoption(snapshot(), [INRELEASE, PACKAGES]))
+        catalogue.adopt(adoption(snapshot(date=NOW + HOUR_S, adopted_at=NOW + HOUR_S), [NEWER_PACKAGES]))
+        catalogue.adopt(adoption(snapshot("other", archive="third"), [HELLO]))
+        asked = [HELLO.digest, older.digest, PACKAGES.digest, NEWER_PACKAGES.digest, sha256(b"never")]
+        size = HELLO.size
+        assert catalogue.accounts(asked) == {
+            HELLO.digest: (
+                Account("third", "other", HELLO.path, size, True, True),
+                Account("debian", "stable", HELLO.path, size, False, True),
+            ),
+            older.digest: (Account("debian", "stable", older.path, older.size, False, False),),
+            PACKAGES.digest: (Account("debian", "stable", PACKAGES.path, PACKAGES.size, True, False),),
+            NEWER_PACKAGES.digest: (Account("debian", "stable", NEWER_PACKAGES.path, NEWER_PACKAGES.size, True, True),),
+        }
+
+    def test_a_listing_without_a_snapshot_accounts_for_nothing(self, catalogue: Catalogue) -> None:
+        catalogue.add_listing(PACKAGES.digest, [HELLO])
+        assert catalogue.accounts([HELLO.digest, PACKAGES.digest]) == {}
+        assert catalogue.accounts([]) == {}
 
     def test_the_generation_changes_with_every_change_of_an_answer(self, catalogue: Catalogue) -> None:
         seen = [catalogue.generation()]

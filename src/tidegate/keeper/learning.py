@@ -1,4 +1,7 @@
-"""What clients asked for becomes part of the hot set: paths in, packages noted, all of it off the event loop."""
+"""What clients asked for becomes part of the hot set: paths in, packages noted, all of it off the event loop.
+
+The blobs behind the paths are noted as used, too: what has not been used for longest goes first where there is no room.
+"""
 
 import asyncio
 import time
@@ -7,7 +10,7 @@ from collections.abc import Callable, Sequence
 from tidegate.keeper.hot_set import key_of
 from tidegate.keeper.settings import HoldSettings
 from tidegate.store.catalogue import Catalogue
-from tidegate.store.holds import Holds
+from tidegate.store.holds import Holds, PackageKey
 
 NOTE_TIMEOUT_S = 5.0
 FORGET_EVERY_S = 3600.0
@@ -24,8 +27,11 @@ class Learning:
         holds: Holds,
         trouble: Callable[[str], None],
         *,
+        touch: Callable[[bytes, float], None] = lambda digest, now: None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`touch`: `BlobStore.touch`."""
+        self._touch = touch
         self._catalogue = catalogue
         self._holds = holds
         self._trouble = trouble
@@ -46,9 +52,15 @@ class Learning:
 
     def note(self, places: Sequence[tuple[str, str]]) -> int:
         """Note those of them that are packages; returns how many packages. Raises OSError."""
-        keys = {key for archive, path in places if (key := key_of(archive, self._catalogue.offers_at(archive, path)))}
+        now, keys = self._now(), set[PackageKey]()
+        for archive, path in places:
+            offers = self._catalogue.offers_at(archive, path)
+            key = key_of(archive, offers)
+            if key is not None:
+                keys.add(key)
+                self._touch(offers[0].package.sha256, now)
         if keys:
-            self._holds.note_used(keys, int(self._now()))
+            self._holds.note_used(keys, int(now))
         return len(keys)
 
     async def settle(self) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 CHUNK_BYTES = 4 << 20
 
@@ -77,6 +77,14 @@ def verify(draft: Draft, *, digest: bytes, size: int, computed: bytes | None = N
     return Verified(draft, digest)
 
 
+class Held(NamedTuple):
+    """A held blob. `used_at` (epoch seconds): when it was last known to be used; as long as it is here otherwise."""
+
+    digest: bytes
+    size: int
+    used_at: float
+
+
 class BlobStore(Protocol):
     """Where verified bytes live. Every implementation passes tests/store/blob_contract.py."""
 
@@ -109,6 +117,18 @@ class BlobStore(Protocol):
 
     def digests(self) -> Iterator[tuple[bytes, int]]:
         """Every held blob's digest and size in bytes, in no order."""
+        ...
+
+    def held(self) -> Iterator[Held]:
+        """The same, and when each was last used."""
+        ...
+
+    def touch(self, digest: bytes, now: float) -> None:
+        """It was used at `now` (epoch seconds); its `used_at` never falls. No error when absent. Raises OSError."""
+        ...
+
+    def used_at(self, digest: bytes) -> float | None:
+        """When a held blob was last used, or None."""
         ...
 
     def free_bytes(self) -> int:

@@ -29,6 +29,18 @@ class Offer(NamedTuple):
     package: Package
 
 
+class Account(NamedTuple):
+    """Where a snapshot accounts for some bytes: as a member of its own, or as an artifact that a member lists."""
+
+    archive: str
+    suite: str
+    path: str
+    size: int
+    is_member: bool
+    served: bool
+    """False: only of a generation that was replaced."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One accepted Release of a suite. `payload` is the SHA-256 of its signed text."""
@@ -82,6 +94,15 @@ class Adoption:
     members: Sequence[Listed] = field(repr=False)
     sha512: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     """SHA-512 to SHA-256."""
+
+
+def weightiest(accounts: Iterable[Account]) -> tuple[Account, ...]:
+    """One for each archive, in the order that `Catalogue.accounts` promises."""
+    ordered = sorted(accounts, key=lambda one: (not one.served, not one.is_member, one))
+    first: dict[str, Account] = {}
+    for one in ordered:
+        first.setdefault(one.archive, one)
+    return tuple(first.values())
 
 
 class Catalogue(Protocol):
@@ -138,6 +159,13 @@ class Catalogue(Protocol):
 
     def artifact(self, archive: str, path: str) -> Listed | None:
         """What a listing says about a path: served snapshots first, newest first, then replaced ones."""
+        ...
+
+    def accounts(self, digests: Collection[bytes]) -> Mapping[bytes, tuple[Account, ...]]:
+        """Which of these bytes known snapshots account for: one account for each archive, the weightiest.
+
+        Served before replaced, members before artifacts; in that order. Reads all listings; not for an event loop.
+        """
         ...
 
     def add_listing(self, digest: bytes, artifacts: Iterable[Listed | Package]) -> int:

@@ -1,5 +1,6 @@
 """Blobs as files: `blobs/ab/cdef…`, written beside and renamed into place."""
 
+import contextlib
 import ctypes
 import errno
 import itertools
@@ -8,7 +9,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 
-from tidegate.store.blobs import Draft, Verified
+from tidegate.store.blobs import Draft, Held, Verified
 from tidegate.store.layout import Layout
 
 SYNC_ALL_FROM = 8
@@ -25,7 +26,10 @@ def _syncfs(fd: int) -> None:
 
 
 class FileBlobs:
-    """`BlobStore` over a directory. Safe for several processes: names are digests, and a rename is atomic."""
+    """`BlobStore` over a directory. Safe for several processes: names are digests, and a rename is atomic.
+
+    When a blob was last used is its file's modification time: as durable as need be, and there without a catalogue.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._blobs, self._tmp = str(layout.blobs), str(layout.tmp)
@@ -94,11 +98,25 @@ class FileBlobs:
             raise
 
     def size(self, digest: bytes) -> int | None:
+        facts = self._facts(digest)
+        return None if facts is None else facts.st_size
+
+    def used_at(self, digest: bytes) -> float | None:
+        facts = self._facts(digest)
+        return None if facts is None else facts.st_mtime
+
+    def _facts(self, digest: bytes) -> os.stat_result | None:
         try:
             facts = os.stat(self._path(digest), follow_symlinks=False)
         except FileNotFoundError:
             return None
-        return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+        return facts if stat.S_ISREG(facts.st_mode) else None
+
+    def touch(self, digest: bytes, now: float) -> None:
+        used_at = self.used_at(digest)
+        if used_at is not None and used_at < now:
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                os.utime(self._path(digest), (now, now), follow_symlinks=False)
 
     def remove(self, digest: bytes) -> None:
         try:
@@ -107,14 +125,18 @@ class FileBlobs:
             return
 
     def digests(self) -> Iterator[tuple[bytes, int]]:
+        for digest, size, _ in self.held():
+            yield digest, size
+
+    def held(self) -> Iterator[Held]:
         for directory in os.scandir(self._blobs):
             if not directory.is_dir(follow_symlinks=False):
                 continue
             for found in os.scandir(directory.path):
                 if _IS_BLOB(name := directory.name + found.name):
-                    size = self.size(digest := bytes.fromhex(name))
-                    if size is not None:  # removed meanwhile, or a link
-                        yield digest, size
+                    facts = self._facts(digest := bytes.fromhex(name))
+                    if facts is not None:  # removed meanwhile, or a link
+                        yield Held(digest, facts.st_size, facts.st_mtime)
 
     def free_bytes(self) -> int:
         facts = os.statvfs(self._blobs)

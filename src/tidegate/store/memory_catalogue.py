@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.archive.packages import Package
-from tidegate.store.catalogue import Adoption, Listed, Look, Offer, Snapshot, Validator
+from tidegate.store.catalogue import Account, Adoption, Listed, Look, Offer, Snapshot, Validator, weightiest
 
 
 class MemoryCatalogue:
@@ -80,6 +80,16 @@ class MemoryCatalogue:
                 if found is not None:
                     return Listed(*found[:3])
         return None
+
+    def accounts(self, digests: Collection[bytes]) -> Mapping[bytes, tuple[Account, ...]]:
+        found: dict[bytes, list[Account]] = {}
+        for one in self._snapshots.values():
+            for member in self._members[one.id].values():
+                for is_member, listed in ((True, [member]), (False, self._listings.get(member.digest, {}).values())):
+                    for path, digest, size, *_ in listed:
+                        account = Account(one.archive, one.suite, path, size, is_member, one.replaced_at is None)
+                        found.setdefault(digest, []).append(account)
+        return {digest: weightiest(found[digest]) for digest in digests if digest in found}
 
     def add_listing(self, digest: bytes, artifacts: Iterable[Listed | Package]) -> int:
         rows = {artifact.path: artifact for artifact in artifacts}

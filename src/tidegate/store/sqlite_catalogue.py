@@ -4,14 +4,14 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tidegate.archive.packages import Package
-from tidegate.store.catalogue import Adoption, Listed, Look, Offer, Snapshot, Validator
+from tidegate.store.catalogue import Account, Adoption, Listed, Look, Offer, Snapshot, Validator, weightiest
 from tidegate.store.sqlite import connect, transaction
 
 SHA512_BYTES = 64
@@ -71,6 +71,18 @@ _OFFERING = (
     "SELECT s.suite, m.path, l.id FROM snapshot s JOIN member m ON m.snapshot = s.id JOIN listing l"
     " ON l.digest = m.digest WHERE s.archive = ? ORDER BY s.replaced_at IS NOT NULL, s.date DESC, m.path"
 )
+# The bytes that are asked about, in the memory of one connection: SQLite meets them with the listings by itself, beside
+# the interpreter, instead of handing over a million rows.
+_HELD = "CREATE TEMP TABLE held (digest BLOB PRIMARY KEY) WITHOUT ROWID"
+_HELD_MEMBERS = (
+    "SELECT m.digest, s.archive, s.suite, m.path, m.size, 1, s.replaced_at IS NULL FROM member m"
+    " JOIN held h ON h.digest = m.digest JOIN snapshot s ON s.id = m.snapshot"
+)
+_HELD_ARTIFACTS = (
+    "SELECT DISTINCT a.digest, s.archive, s.suite, a.path, a.size, 0, s.replaced_at IS NULL FROM artifact a"
+    " CROSS JOIN held h ON h.digest = a.digest JOIN listing l ON l.id = a.listing JOIN member m ON m.digest = l.digest"
+    " JOIN snapshot s ON s.id = m.snapshot"
+)
 _SELECT = (
     "SELECT archive, suite, date, valid_until, payload, source, adopted_at, confirmed_at, replaced_at, id, confirmed_by"
     " FROM snapshot WHERE replaced_at IS NULL"
@@ -99,6 +111,7 @@ class SqliteCatalogue:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._write = connect(path, sync="NORMAL", schema=_SCHEMA)
         _add_columns(self._write)
         self._read = connect(path, sync="NORMAL", schema="")
@@ -222,6 +235,19 @@ class SqliteCatalogue:
             (archive,),
         )
         return tuple(dict.fromkeys(row[0] for row in rows))
+
+    def accounts(self, digests: Collection[bytes]) -> Mapping[bytes, tuple[Account, ...]]:
+        found: dict[bytes, set[Account]] = {}
+        with closing(connect(self._path, sync="NORMAL", schema="")) as reading:
+            reading.execute("PRAGMA temp_store = MEMORY")
+            reading.execute("BEGIN")  # both queries see one moment; of the catalogue nothing is locked
+            reading.execute(_HELD)
+            reading.executemany("INSERT OR IGNORE INTO held VALUES (?)", ((one,) for one in digests))
+            for query in (_HELD_MEMBERS, _HELD_ARTIFACTS):
+                for digest, archive, suite, path, size, is_member, served in reading.execute(query):
+                    account = Account(archive, suite, path, size, bool(is_member), bool(served))
+                    found.setdefault(digest, set()).add(account)
+        return {digest: weightiest(accounts) for digest, accounts in found.items()}
 
     def add_listing(self, digest: bytes, artifacts: Iterable[Listed | Package]) -> int:
         # Sorted, so that the table grows at its end: a third of the time of an insert in index order.
