@@ -320,3 +320,28 @@ async def test_holds_that_cannot_be_read_keep_no_snapshot_from_being_adopted(
         (event,) = await here.events("prefetch-failed")
         assert "closed" in str(event.data["reason"])
         assert here.served() is not None
+
+
+async def test_a_version_that_another_pocket_overtakes_is_fetched_for_security_alone(
+    archive: SimulatedArchive, serve: ServerFactory, tmp_path: Path
+) -> None:
+    """Hosts that follow the updates pocket take the newest; there may be others, and all follow security."""
+    pockets = {"stable-updates": "1.3", "stable-security": "1.2"}
+    for pocket in pockets:
+        archive.add_package("other", "1.0", suite=pocket)
+    archive.publish()
+    suites = ("stable", *pockets)
+    async with house(tmp_path, archive_of(archive.keys, serve(), suites=suites), hold=SETTINGS) as here:
+        for suite in suites:
+            await here.adopt(suite)
+        use(here, "hello")
+        for suite, version in pockets.items():
+            archive.add_package("hello", version, suite=suite)
+        archive.add_package("hello", "1.1", suite="stable")
+        archive.publish()
+        for suite in (*pockets, "stable"):
+            await here.adopt(suite)
+        held = {one.version: holds(here, one.path) for suite in suites for one in archive.suite(suite).packages
+                if one.name == "hello"}  # fmt: skip
+        assert held == {"1.0": False, "1.1": False, "1.2": True, "1.3": True}
+        assert not any(here.prefetch.missing.values())

@@ -9,12 +9,12 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Error as DatabaseError
 
 from tidegate.keeper.hot_listing import Stores, codenames_of, hot_in, hot_set_of
-from tidegate.keeper.hot_set import place_of
+from tidegate.keeper.hot_set import Hot, HotSet, newest_in_family, place_of
 from tidegate.keeper.outcome import SuiteKey
 from tidegate.keeper.pacing import Pace, Rank, Slots, jittered_s, retry_pause_s
 from tidegate.keeper.prefetch import Lack, Patience, Piece, is_security, named, patience, pieces_of, reasons_of, within
@@ -129,7 +129,7 @@ class Prefetching:
         begun = loop.time()
         try:
             security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
-            pieces = await asyncio.to_thread(self._lacking, key, indices)
+            pieces = await asyncio.to_thread(self._lacking, key, indices, security=security)
             news = await asyncio.to_thread(self._news, archive.name, pieces)
         except (OSError, DatabaseError) as error:
             return Ahead(0, 0, 0.0, (), (), str(error))
@@ -209,7 +209,7 @@ class Prefetching:
             key = (snapshot.archive, snapshot.suite)
             try:
                 listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
-                pieces = await asyncio.to_thread(self._lacking, key, listings)
+                pieces = await asyncio.to_thread(self._lacking, key, listings, security=security[snapshot.id])
             except (OSError, DatabaseError):
                 continue  # told where it matters, before a switch; tried again
             await self._fetch_behind(key, pieces, (_BEHIND, not security[snapshot.id]))
@@ -264,13 +264,36 @@ class Prefetching:
         codename, label = (mark.codename or "", mark.label or "") if mark else ("", "")
         return is_security(*key, codename, label)
 
-    def _lacking(self, key: SuiteKey, indices: Sequence[Listed]) -> tuple[Piece, ...]:
-        """What is wanted of what these indices list and not held. Not for an event loop."""
+    def _lacking(self, key: SuiteKey, indices: Sequence[Listed], *, security: bool) -> tuple[Piece, ...]:
+        """What is wanted of what these indices list and not held. Not for an event loop.
+
+        A version that another pocket overtakes is left out: hosts would not take it. All of security's are wanted:
+        there may be hosts that follow no other pocket.
+        """
         stores, codenames = self._stores, codenames_of(self._stores.marks)
         hot_set = hot_set_of(stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
-        places = ((one, place_of(*key, one.path, codenames)) for one in indices)
-        hots = (hot for one, place in places for hot in hot_in(stores.catalogue, hot_set, place, one.digest))
-        return pieces_of(hot for hot in hots if not stores.holds_whole(hot.package.sha256, hot.package.size))
+        places = [(one, place_of(*key, one.path, codenames)) for one in indices]
+        hots = [hot for one, place in places for hot in hot_in(stores.catalogue, hot_set, place, one.digest)]
+        lacking = [hot for hot in hots if not stores.holds_whole(hot.package.sha256, hot.package.size)]
+        if lacking and not security:
+            families = {place.family for _, place in places}
+            others = self._elsewhere(key, hot_set, families, {hot.package.name for hot in lacking})
+            wanted = newest_in_family((*lacking, *others))
+            lacking = [hot for hot in wanted if (hot.place.archive, hot.place.suite) == key]
+        return pieces_of(lacking)
+
+    def _elsewhere(
+        self, key: SuiteKey, hot_set: HotSet, families: Collection[str], names: Collection[str]
+    ) -> Iterator[Hot]:
+        """These packages in other suites of the same family that are served."""
+        catalogue, codenames = self._stores.catalogue, codenames_of(self._stores.marks)
+        for snapshot in catalogue.served():
+            if (snapshot.archive, snapshot.suite) == key:
+                continue
+            for one in catalogue.listings(snapshot):
+                place = place_of(snapshot.archive, snapshot.suite, one.path, codenames)
+                if place.family in families:
+                    yield from hot_set.hot(place, catalogue.packages(one.digest, names))
 
     def _news(self, archive: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         """Those that nothing served lists yet. Not for an event loop."""

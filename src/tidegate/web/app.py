@@ -196,14 +196,19 @@ class _Collector:
             "How many operators showed it when it was last confirmed",
             labels=labels,
         )
+        missing = GaugeMetricFamily(
+            "tidegate_suite_missing_packages", "Wanted packages that it lists and that are not held", labels=labels
+        )
         for one in self._status.suites:
             values = [one.archive, one.suite]
+            if one.missing is not None:
+                missing.add_metric(values, one.missing)
             served.add_metric(values, 0.0 if one.state == "waiting" else 1.0)
             by.add_metric(values, len(one.confirmed_by))
             if one.date is not None and one.confirmed_at is not None:
                 date.add_metric(values, one.date)
                 confirmed.add_metric(values, one.confirmed_at)
-        return [served, date, confirmed, by]
+        return [served, date, confirmed, by, missing]
 
     def _sources(self) -> "list[Metric]":
         labels = ["archive", "source"]

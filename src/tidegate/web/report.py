@@ -1,6 +1,6 @@
 """What is told about a gateway: the structs behind `tidegate status --json` and the admin port."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -42,6 +42,12 @@ class SuiteReport(Struct, frozen=True, kw_only=True):
     ] = None
     possible_freeze: Annotated[
         str | None, Meta(description="signs that we are shown an old state, against the suite's own rhythm")
+    ] = None
+    missing: Annotated[
+        int | None,
+        Meta(
+            description="wanted packages that it lists and that are not held; null: not known (yet, or no gateway runs)"
+        ),
     ] = None
 
 
@@ -130,8 +136,15 @@ class RunReport(Struct, frozen=True, kw_only=True):
     refused: Annotated[tuple[str, ...], Meta(description="what was refused, and why")]
 
 
-def suites_of(archives: Iterable[Archive], catalogue: Catalogue, marks: Marks, now: int) -> tuple[SuiteReport, ...]:
-    """Every configured and every served suite, by archive and name."""
+def suites_of(
+    archives: Iterable[Archive],
+    catalogue: Catalogue,
+    marks: Marks,
+    now: int,
+    missing: Mapping[tuple[str, str], Sized] | None = None,
+) -> tuple[SuiteReport, ...]:
+    """Every configured and every served suite, by archive and name. `missing`: what is wanted and not held, of each."""
+    counts = {key: len(lacks) for key, lacks in (missing or {}).items()}
     served = {(one.archive, one.suite): one for one in catalogue.served()}
     configured = {(archive.name, suite) for archive in archives for suite in archive.suites}
     looks = {(one.archive, one.suite): one for one in catalogue.looks()}
@@ -145,6 +158,7 @@ def suites_of(archives: Iterable[Archive], catalogue: Catalogue, marks: Marks, n
             configured=key in configured,
             mark=newest.get(key),
             freeze=freeze_of(served[key], newest, marks.dates(*key), now) if key in served else None,
+            missing=counts.get(key),
         )
         for key in sorted(configured | set(served))
     )
@@ -159,6 +173,7 @@ def _suite(
     configured: bool,
     mark: int | None,
     freeze: str | None,
+    missing: int | None,
 ) -> SuiteReport:
     expired = snapshot is not None and snapshot.valid_until is not None and snapshot.valid_until < now
     return SuiteReport(
@@ -177,6 +192,7 @@ def _suite(
         trouble=None if look is None or look.ok else look.outcome,
         alarm=None if look is None or not look.alarm else look.alarm,
         possible_freeze=freeze,
+        missing=missing,
     )
 
 

@@ -4,12 +4,13 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import msgspec
 
 from tidegate.keeper.hot_listing import Stores
-from tidegate.keeper.outcome import NotAdopted, Outcome
+from tidegate.keeper.outcome import NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.prefetch import Lack, named
 from tidegate.keeper.readiness import Facts, Readiness, Thresholds, judge, summarize
 from tidegate.sources.archive import Archive
 from tidegate.sources.health import Health
@@ -41,7 +42,8 @@ class RunningView:
     def status(self) -> StatusReport:
         worker, now = self._worker, int(time.time())
         archives = worker.archives.values()
-        suites = suites_of(archives, worker.store.catalogue, worker.store.marks, now)
+        missing = {} if worker.prefetching is None else worker.prefetching.missing
+        suites = suites_of(archives, worker.store.catalogue, worker.store.marks, now, missing)
         tally = self._counting.sum()
         sources = with_counts(_sources(archives, suites, worker.fetching.health), tally)
         alone = _alone(archives, suites, worker.fetching.health)
@@ -56,7 +58,7 @@ class RunningView:
             sources=sources,
             traffic=tally.traffic(),
             readiness=None if stock is None else summarize(stock, self._facts(suites, sources, alone), now),
-            notes=(*self.notes, *single_operator_notes(archives), *last_ones(sources)),
+            notes=(*self.notes, *single_operator_notes(archives), *last_ones(sources), *_missing_notes(missing)),
         )
 
     def readiness(self) -> Readiness | None:
@@ -101,7 +103,10 @@ class RunningView:
 
     async def hold_add(self, asked: WishRequest) -> HoldAddReport:
         wish = wish_of(asked, tuple(self._worker.archives), int(time.time()))
-        return await added(await self._holding(), wish, self._worker.store.layout)
+        report = await added(await self._holding(), wish, self._worker.store.layout)
+        if self._worker.prefetching is not None:
+            self._worker.prefetching.wake()
+        return report
 
     async def hold_remove(self, names: tuple[str, ...]) -> HoldRemoveReport:
         return await asyncio.to_thread((await self._holding()).remove, names)
@@ -135,6 +140,14 @@ def status_at_rest(
         suites=suites,
         sources=sources,
         notes=(*notes, *single_operator_notes(archives.values()), *last_ones(sources)),
+    )
+
+
+def _missing_notes(missing: Mapping[SuiteKey, Sequence[Lack]]) -> tuple[str, ...]:
+    return tuple(
+        f"{' '.join(key)} lists wanted packages that are not held: {named([lack.piece for lack in lacks])}"
+        for key, lacks in sorted(missing.items())
+        if lacks
     )
 
 

@@ -16,10 +16,12 @@ from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.target import Routes
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.expand_process import ExpandError, expand_in_process
+from tidegate.keeper.hot_listing import Stores
 from tidegate.keeper.ingest_process import IngestError, ingest_in_process
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.learning import Learning, forget_for_ever
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
+from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.relisting import relist
@@ -80,6 +82,7 @@ class Worker:
         self.fetching = Fetching(store.blobs, settings.fetch, settings.store, health)
         self.fetching.landed.append(self._landed)
         trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
+        self.prefetching = self._prefetching() if place.keeps else None
         self.keeper = self._keeper(trust) if place.keeps else None
         self.prober = self._prober(trust, self.keeper) if self.keeper is not None else None
         self.solitude = Solitude(archives, health, store.catalogue, self.journal)
@@ -112,9 +115,10 @@ class Worker:
         if not any(may_connect(source, self.fetching.health) for source in sources):
             return
         self.fetching.health.probed = True
-        if self.keeper is not None and self.prober is not None:
+        if self.keeper is not None and self.prober is not None and self.prefetching is not None:
             self._running += [
                 loop.create_task(self.keeper.run()),
+                loop.create_task(self.prefetching.run()),
                 loop.create_task(self.prober.run()),
                 loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper)),
             ]
@@ -128,6 +132,8 @@ class Worker:
             self.keeper.reconfigure(archives, settings.keeper)
         if self.prober is not None:
             self.prober.reconfigure(archives)
+        if self.prefetching is not None:
+            self.prefetching.reconfigure(archives, settings.hold)
         self.solitude.archives = archives
         self.gateway.reconfigure(self._routes(), self._rooms(), settings.gateway)
 
@@ -150,11 +156,20 @@ class Worker:
             self.store.catalogue,
             ingest_in_process(self.store.layout.catalogue),
             lambda text: self._tell(News("info", "index", text)),
+            self.prefetching,
         )
         keeper = Keeper(self.archives, ports, trust, self.journal, self.settings.keeper)
         keeper.watchers.append(self._looked)
         keeper.alarmed.append(self._alarmed)
         return keeper
+
+    def _prefetching(self) -> Prefetching:
+        store = self.store
+        stores = Stores(store.catalogue, store.blobs, store.holds, store.marks)
+        return Prefetching(self.archives, stores, self.fetching, self.journal, self.settings.hold, room=self._room)
+
+    def _room(self) -> int:
+        return self.store.blobs.free_bytes() - self.settings.store.free_bytes_min
 
     def _prober(self, trust: Trust, keeper: Keeper) -> Prober:
         prober = Prober(self.archives, self.fetching, self.store.catalogue, trust)
@@ -201,6 +216,8 @@ class Worker:
                     await expand_in_process(self.store.layout)
                 except (ExpandError, OSError) as error:
                     self._holds_in_trouble(str(error))
+                if self.prefetching is not None:
+                    self.prefetching.wake()
             await self._news.wait()
 
     def _holds_in_trouble(self, text: str) -> None:
