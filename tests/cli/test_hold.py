@@ -1,5 +1,6 @@
 """`tidegate hold` before a real gateway: rules, what clients used, why; while it runs and when it does not."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from tidegate.web.hold_report import WishRequest
 from tidegate.wiring.holding import WishError, wish_of
 
 HELLO = "pool/main/h/hello/hello_1.0_amd64.deb"
+NOBODY = 65_534
 SOURCE = "pool/main/h/hello/hello_1.0-1.dsc"
 
 
@@ -171,6 +173,23 @@ def test_without_a_gateway_the_state_itself_is_asked_and_changed(
     assert hold(gateway, "why", "hello").out.startswith("Nobody wants hello; it is listed.")
     gateway.start()
     assert [one["name"] for one in hold(gateway, "list", "--json").good().json["rules"]] == ["mine"]
+    gateway.kill9()
+    for left in gateway.state.glob("holds.db*"):
+        left.unlink()  # as an earlier version left it, here to the user that it served as
+    os.chown(gateway.state, NOBODY, NOBODY)
+    assert hold(gateway, "list", "--json").good().json["rules"] == []
+    assert {path.stat().st_uid for path in gateway.state.glob("holds.db*")} == {NOBODY}
+
+
+@pytest.mark.parametrize("words", [("add", "hello"), ("remove", "hello"), ("list",), ("why", "hello")])
+def test_where_no_gateway_has_ever_served_nothing_is_made(
+    gateway_process: GatewayFactory, served: ServedArchive, words: tuple[str, ...]
+) -> None:
+    gateway = gateway_process(served)
+    ended = hold(gateway, *words)
+    assert ended.code == ExitCode.UNAVAILABLE
+    assert "no gateway has ever served from here" in ended.err
+    assert not gateway.state.exists()
 
 
 def test_uses_of_all_workers_are_learned(gateway_process: GatewayFactory, served: ServedArchive) -> None:

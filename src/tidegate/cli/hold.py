@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,7 +107,8 @@ def add(
         recommends=recommends,
     )
     try:
-        report = _door(config, state).add(asked)
+        with _answering():
+            report = _door(config, state).add(asked)
     except WishError as error:
         raise Failure(ExitCode.USAGE, Complaint(str(error))) from None
     if json_wanted(context, as_json):
@@ -130,7 +132,8 @@ def remove(
 
     Nothing that is held goes by this alone. Exits 1 when a name is neither.
     """
-    report = _door(config, state).remove(names)
+    with _answering():
+        report = _door(config, state).remove(names)
     if json_wanted(context, as_json):
         say_json(report)
     else:
@@ -152,7 +155,8 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the rules and what each comes to, and the packages that clients use."""
-    report = _door(config, state).list()
+    with _answering():
+        report = _door(config, state).list()
     if json_wanted(context, as_json):
         say_json(report)
         return
@@ -180,7 +184,8 @@ def why(
 
     Exits 1 when nobody wants it.
     """
-    report = _door(config, state).why(package)
+    with _answering():
+        report = _door(config, state).why(package)
     if json_wanted(context, as_json):
         say_json(report)
     else:
@@ -196,6 +201,16 @@ def _door(config: Path | None, state: Path | None) -> "HoldDoor":
     from tidegate.wiring.ask_hold import HoldDoor
 
     return HoldDoor(settings_for(config, overrides(state=state)), os.environ)
+
+
+@contextmanager
+def _answering() -> "Iterator[None]":
+    """Where no gateway has ever served, there is nothing to list or to change. Raises Failure."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        todo = "Start one with `tidegate serve`, or name its directory with --state."
+        raise Failure(ExitCode.UNAVAILABLE, Complaint(str(error.strerror), str(error.filename), todo)) from None
 
 
 def _amount(amount: "AmountReport") -> str:

@@ -14,6 +14,7 @@ from tidegate.config import Gathered
 from tidegate.store.layout import Layout
 from tidegate.web.hold_report import HoldAddReport, HoldRemoveReport, HoldsReport, HoldWhyReport, WishRequest
 from tidegate.wiring.ask import NotRunningError, ask
+from tidegate.wiring.copying import give_to_owner_of
 from tidegate.wiring.holding import Holding, WishError, added, wish_of
 from tidegate.wiring.store import layout_of, open_store
 from tidegate.wiring.view import stores_of
@@ -25,7 +26,7 @@ Report = TypeVar("Report")
 
 
 class HoldDoor:
-    """The hot set of one gateway, running or not. All raise OSError, sqlite3.Error, and PermissionError among them."""
+    """The hot set of one gateway, running or not. All raise OSError, FileNotFoundError where none has ever served."""
 
     def __init__(self, gathered: Gathered, environment: Mapping[str, str]) -> None:
         self._gathered = gathered
@@ -69,6 +70,8 @@ class HoldDoor:
             told = ask(self._layout, method, target, timeout_s=ANSWER_TIMEOUT_S, body=body)
             return msgspec.json.decode(told, type=kind)
         except NotRunningError:
+            if not self._layout.catalogue.exists():
+                raise FileNotFoundError(2, "no gateway has ever served from here", str(self._layout.state)) from None
             with self._opened() as holding:
                 return here(holding, self._layout)
 
@@ -76,6 +79,15 @@ class HoldDoor:
     def _opened(self) -> Iterator[Holding]:
         store = open_store(self._layout)
         try:
+            self._give_to_owner()
             yield Holding(stores_of(store), self._gathered.settings.hold)
         finally:
             store.close()
+
+    def _give_to_owner(self) -> None:
+        """A file that root has just made is its gateway's, whose it is to write; SQLite sees to those beside it."""
+        fd = os.open(self._layout.holds, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            give_to_owner_of(fd, self._layout.state)
+        finally:
+            os.close(fd)
