@@ -27,6 +27,7 @@ from tidegate.cli.exit_codes import ExitCode
 from tidegate.config.reading import load
 from tidegate.keeper.outcome import Confirmed
 from tidegate.sources.archive import Reach, source_of
+from tidegate.store.birth import born_at
 from tidegate.store.holds import Origin, PackageKey, Wish
 from tidegate.store.layout import Layout
 from tidegate.store.sqlite_holds import SqliteHolds
@@ -38,6 +39,7 @@ from tidegate.wiring.export_folder import PARTIAL, ExportFolder
 HELLO = "debian/pool/main/h/hello/hello_1.0_amd64.deb"
 NAMES = ("hello", "libgreet1", "greet-data")  # of four packages
 INRELEASE = "debian/dists/stable/InRelease"
+POINTS_MIN = 40
 LONG_AGO_S = 30 * 86_400
 
 
@@ -200,27 +202,53 @@ def test_damaged_index_is_put_right_under_both_of_its_names_without_being_asked(
         assert (first.to / "debian" / path).read_bytes() == first.archive.read(packages)
 
 
-def test_end_in_the_middle_leaves_whole_files_only_and_the_next_run_goes_on(
+def test_end_at_any_write_leaves_whole_files_and_whole_suites_and_the_next_run_goes_on(
     first: First, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copies = itertools.count()
+    monkeypatch.setattr(export_folder, "BATCH_FILES_MAX", 4)
+    for point in itertools.count():
+        with monkeypatch.context() as patch:
+            calls = full_from(point, patch)
+            ended = first.export()
+        assert_whole(first)
+        if ended.code == ExitCode.OK:
+            break
+        assert ended.code == ExitCode.IO_ERROR
+        assert calls[0] > point
+        present = len(first.files - {MANIFEST})
+        assert first.exported()["present"] == present
+        shutil.rmtree(first.to)
+    assert point > POINTS_MIN
 
-    def failing(fd: int, draft: Any) -> None:
-        draft.write(b"the beginning")
-        if next(copies) == 2:
-            raise OSError(errno.EIO, "Input/output error")
-        draft.size = 0
-        os.ftruncate(draft.fd, 0)
-        copy(fd, draft)
 
-    monkeypatch.setattr(export_folder, "BATCH_FILES_MAX", 1)
-    monkeypatch.setattr("tidegate.wiring.export_folder.copy", failing)
-    assert first.export().code == ExitCode.IO_ERROR
-    monkeypatch.undo()
-    left = first.files
-    assert len(left) == 2
-    assert all((first.to / one).read_bytes() == first.blob(one).read_bytes() for one in left)
-    assert first.exported()["present"] == 2
+def full_from(point: int, patch: pytest.MonkeyPatch) -> list[int]:
+    """Let the disc be full from this call on that makes something lasting; counts them."""
+    calls = [0]
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            calls[0] += 1
+            if calls[0] > point:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(*arguments, **options)
+
+        return call
+
+    patch.setattr("tidegate.wiring.export_folder.copy", counted(copy))
+    patch.setattr(os, "fsync", counted(os.fsync))
+    patch.setattr(Path, "rename", counted(Path.rename))
+    return calls
+
+
+def assert_whole(first: First) -> None:
+    """Every file that has a name is what it is to be, and a Release is there only with what it lists."""
+    there = first.files - {MANIFEST}
+    assert not [one for one in there if one.startswith(PARTIAL)]
+    for one in there:
+        assert (first.to / one).read_bytes() == first.archive.read(one.removeprefix("debian/"))
+    if INRELEASE in there:
+        assert {"Packages.xz", "Sources.xz"} <= {Path(one).name for one in there}
+        assert len([one for one in there if one.endswith(".deb")]) == len(NAMES)
 
 
 def test_what_an_export_that_was_killed_left_is_cleared_away(first: First) -> None:
@@ -264,11 +292,14 @@ def test_newer_export_is_adopted_and_an_older_one_is_refused_by_whoever_knows_be
     second(first, refuse, to=older)
 
 
-def test_since_a_date_only_what_came_later_is_carried_with_all_metadata(first: First) -> None:
+def test_since_a_date_only_what_came_later_is_carried_with_all_metadata(
+    first: First, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first.exported()
     now = time.time()
-    for path in (first.root / "cache/blobs").glob("??/*"):
-        os.utime(path, (now - LONG_AGO_S, now - LONG_AGO_S))
+    old = {path.stat().st_ino for path in (first.root / "cache/blobs").glob("??/*")}
+    ages = {True: LONG_AGO_S, False: 0}
+    monkeypatch.setattr("tidegate.keeper.carrying.born_at", lambda fd: now - ages[os.fstat(fd).st_ino in old])
     first.archive.update_package("hello", "2.0")
     first.archive.publish()
     first.work("hello")
@@ -286,6 +317,16 @@ def test_since_a_date_only_what_came_later_is_carried_with_all_metadata(first: F
         assert isinstance(await here.look(), Confirmed)
 
     second(first, check)
+
+
+def test_what_was_used_since_a_date_is_not_taken_for_what_came_since(tmp_path: Path) -> None:
+    with (tmp_path / "blob").open("wb") as file:
+        born = born_at(file.fileno())
+        os.utime(file.fileno(), (0, 0))
+        if born is None:
+            pytest.skip("this file system does not know when a file was made")
+        assert abs(born - time.time()) < 60.0
+        assert born_at(file.fileno()) == born
 
 
 def test_files_of_earlier_runs_stay_in_the_manifest_while_they_are_there(first: First) -> None:

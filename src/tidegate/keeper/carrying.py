@@ -19,6 +19,7 @@ from tidegate.keeper.hot_set import Codenames, HotSet, Place, names_matching, pl
 from tidegate.keeper.ingest import Job, artifacts_of
 from tidegate.keeper.wanted import listing_stem
 from tidegate.sources.naming import index_paths
+from tidegate.store.birth import born_at
 from tidegate.store.blobs import BlobStore
 from tidegate.store.catalogue import Listed, Snapshot
 
@@ -219,12 +220,16 @@ class _Search:
 
 
 def kept_at(blobs: BlobStore, digest: bytes) -> float:
-    """When a blob was written here, in epoch seconds: a kept blob is never written again. 0: it is not held."""
+    """When a blob came into this store, in epoch seconds; 0: it is not held.
+
+    Where the file system does not know, when it was last used: a difference then has more than it needs, never less.
+    """
     fd = blobs.open(digest)
     if fd is None:
         return 0.0
     try:
-        return os.fstat(fd).st_mtime
+        born = born_at(fd)
+        return os.fstat(fd).st_mtime if born is None else born
     finally:
         os.close(fd)
 
