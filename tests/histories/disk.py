@@ -15,6 +15,7 @@ from typing import Any, Self
 from tests.histories.loop import THREAD_S
 from tidegate.store.blobs import BlobStore, Draft, Verified
 from tidegate.store.committer import LINGER_S, Committer, _Job
+from tidegate.store.holds import MemoryHolds
 from tidegate.store.journal import Happening, MemoryJournal, Value
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.marks import MemoryMarks
@@ -203,6 +204,7 @@ class Disk:
         self.catalogue = Catalogue(is_full)
         self.marks = Marks(is_full, rose)
         self.journal = MemoryJournal()
+        self.holds = MemoryHolds()  # synced at each commit, as the marks are
         self._checkpoint = self.catalogue.copy()
 
     def pen(self) -> Pen:

@@ -21,10 +21,12 @@ from tests.histories.vendor import BEGIN, SUITES, Vendor
 from tests.keeper.house import ingest_here
 from tidegate.gateway.resolve import Resolver
 from tidegate.keeper.adoption import Ports
+from tidegate.keeper.hot_listing import Stores
 from tidegate.keeper.keeper import Keeper
+from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
-from tidegate.keeper.settings import KeeperSettings
+from tidegate.keeper.settings import HoldSettings, KeeperSettings
 from tidegate.sources import fetching, hashing
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.breaker import Breaker
@@ -144,10 +146,13 @@ class _Life:
         self.fetching = Fetching(disk.blobs, FETCH, STORE, health)
         self.fetching.landed.append(lambda flight: world.record.flights.update([flight.wanted.digest]))
         self.pen = disk.pen()
-        ports = Ports(self.fetching, disk.blobs, disk.catalogue, ingest_here(disk.catalogue), lambda _: None)
-        trust = Trust(world.verifier, TrustSettings(), disk.marks)
         archives = {ARCHIVE: world.archive}
-        self.keeper = Keeper(archives, ports, trust, self.pen, KEEPER, now=world.clock.time, random=world.chance.random)
+        prefetch = None if world.hold is None else self._prefetching(archives, world.hold)
+        ports = Ports(self.fetching, disk.blobs, disk.catalogue, ingest_here(disk.catalogue), lambda _: None, prefetch)
+        trust = Trust(world.verifier, TrustSettings(), disk.marks)
+        self.keeper = Keeper(
+            archives, ports, trust, self.pen, world.keeping, now=world.clock.time, random=world.chance.random
+        )
         resolver = Resolver(archives.values(), disk.catalogue)
         rooms = Rooms(world.archive, resolver, self.keeper, self.fetching, disk.blobs)
         self.door = Door(rooms, world.now, world.record.answers.append)
@@ -157,7 +162,22 @@ class _Life:
         prober.answered.append(self.keeper.saw)
         prober.doubtful.append(self.keeper.look)
         self._running = [loop.create_task(self.keeper.run()), loop.create_task(prober.run())]
+        if prefetch is not None:
+            self._running.append(loop.create_task(prefetch.run()))
         self.visitors: list[asyncio.Task[None]] = []
+
+    def _prefetching(self, archives: dict[str, Archive], hold: HoldSettings) -> Prefetching:
+        world, disk = self._world, self._world.disk
+        return Prefetching(
+            archives,
+            Stores(disk.catalogue, disk.blobs, disk.holds, disk.marks),
+            self.fetching,
+            self.pen,
+            hold,
+            room=disk.blobs.free_bytes,
+            now=world.clock.time,
+            chance=world.chance.random,
+        )
 
     def visit(self, visiting: Visit) -> None:
         """A client comes."""
@@ -177,8 +197,18 @@ class _Life:
 class World:
     """One history being lived. What outlives a gateway is here: clock, network, disk, record."""
 
-    def __init__(self, vendor: Vendor, script: Script, verifier: Verifier) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        script: Script,
+        verifier: Verifier,
+        *,
+        keeping: KeeperSettings = KEEPER,
+        hold: HoldSettings | None = None,
+    ) -> None:
+        """Without `hold` nothing is fetched but what clients ask for."""
         self.script, self.verifier = script, verifier
+        self.keeping, self.hold = keeping, hold
         self.clock = Clock(BEGIN + script.offset_s)
         self.chance = random.Random(f"play {script.seed}")
         self.record = Record(script)
@@ -279,10 +309,10 @@ class World:
 
 def live(vendor: Vendor, script: Script) -> Record:
     """Live through a script."""
-    return World(vendor, script, _VERIFIER).live()
+    return World(vendor, script, VERIFIER).live()
 
 
-_VERIFIER = _Remembering()
+VERIFIER: Verifier = _Remembering()
 
 
 @contextmanager
