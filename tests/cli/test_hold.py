@@ -167,8 +167,14 @@ def test_without_a_gateway_the_state_itself_is_asked_and_changed(
     assert gateway.stop() == 0
     assert [one["name"] for one in hold(gateway, "list", "--json").good().json["packages"]] == ["hello", "hello"]
     assert hold(gateway, "add", "he llo").code == ExitCode.USAGE
-    hold(gateway, "add", "plain", "--name", "mine").good()
-    assert hold(gateway, "why", "plain").good().out.startswith("plain is wanted:\n  wanted by mine, since")
+    hold(gateway, "add", "greet-data", "--name", "mine").good()
+    assert hold(gateway, "why", "greet-data").good().out.startswith("greet-data is wanted:\n  wanted by mine, since")
+    gateway.configure((served,), "[hold]\nforget_after_s = 0.001\n")
+    faded = hold(gateway, "why", "hello")
+    assert faded.code == ExitCode.NO
+    assert faded.out.startswith("hello is no longer wanted:\n  asked for by clients (debian stable main amd64), since")
+    assert "; no longer counts since" in faded.out
+    gateway.configure((served,))
     assert hold(gateway, "remove", "hello", "--json").good().json["packages"] == ["hello"]
     assert hold(gateway, "why", "hello").out.startswith("Nobody wants hello; it is listed.")
     gateway.start()
