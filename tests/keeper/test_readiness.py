@@ -96,6 +96,12 @@ def test_what_is_lacking_is_fetched_where_a_source_answers_and_carried_in_where_
     assert [one.about for one in alone.findings] == ["updates", "debian"]
 
 
+def test_what_is_lacking_is_not_fetched_where_no_gateway_runs() -> None:
+    counted = stock(held=9, kinds=(Kind.UPDATES,))
+    report = judge(counted, Facts((STABLE,), (DEBIAN,), DISK, running=False), Thresholds(), NOW)
+    assert "Start the gateway" in only(report).todo
+
+
 def test_what_only_a_fresh_install_lacks_wants_a_rule_with_its_closure() -> None:
     assert "--closure" in only(judged(stock(held=9, kinds=(Kind.INSTALL,)))).todo
 

@@ -161,12 +161,15 @@ BASE = stanza("base", Essential="yes")
 
 def test_a_fresh_host_needs_what_hot_packages_depend_on() -> None:
     offered = [offering(BASE, stanza("web", Depends="libc"), stanza("libc"), stanza("unused"))]
-    assert install("web", offered=offered) == ({"web: hot", "libc: needed by web"}, ())
+    assert install("web", offered=offered) == ({"web: asked for by clients", "libc: needed by web"}, ())
 
 
 def test_of_a_choice_the_hot_package_counts() -> None:
     offered = [offering(BASE, stanza("web", Depends="exim | postfix"), stanza("exim"), stanza("postfix"))]
-    assert install("web", "postfix", offered=offered)[0] == {"web: hot", "postfix: hot"}
+    assert install("web", "postfix", offered=offered)[0] == {
+        "web: asked for by clients",
+        "postfix: asked for by clients",
+    }
 
 
 def test_what_a_vendors_own_repository_needs_is_found_in_the_release() -> None:

@@ -5,7 +5,7 @@ verdict is the worst finding's level: `critical` where a share is below the lowe
 never adopted or its lists are gone; `warning` where somebody should look; a `note` changes no verdict.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -26,6 +26,10 @@ Level = Literal["critical", "warning", "note"]
 _LEVELS: tuple[Level, ...] = ("critical", "warning", "note")
 Verdict = Literal["ok", "warning", "critical"]
 At = Annotated[int | None, Meta(description="epoch seconds, UTC; null: never")]
+
+
+Todo = Callable[[Lack], str]
+"""What to do about a file that is lacking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,13 @@ class Facts:
     suites: Sequence[SuiteFacts]
     archives: Sequence[ArchiveFacts]
     disk: Disk
+    running: bool = True
+    """A gateway runs, and fetches what is lacking."""
 
 
 def judge(stock: Stock, facts: Facts, thresholds: Thresholds, now: int) -> Readiness:
     """What all of it comes to."""
-    answering = _answering(facts)
+    todo = _todos(facts)
     findings = _findings(stock, facts, thresholds, now)
     return Readiness(
         at=now,
@@ -137,7 +143,7 @@ def judge(stock: Stock, facts: Facts, thresholds: Thresholds, now: int) -> Readi
         critical_below=thresholds.critical_below,
         as_of=min((one.confirmed_at for one in facts.suites if one.confirmed_at is not None), default=None),
         findings=findings,
-        stock=replace(stock, lacks=tuple(replace(one, todo=_todo(one, answering)) for one in stock.lacks)),
+        stock=replace(stock, lacks=tuple(replace(one, todo=todo(one)) for one in stock.lacks)),
         suites=tuple(_suite(one, now) for one in facts.suites),
         disk=facts.disk,
     )
@@ -156,7 +162,7 @@ def summarize(stock: Stock, facts: Facts, now: int) -> ReadinessSummary:
 
 def _findings(stock: Stock, facts: Facts, thresholds: Thresholds, now: int) -> tuple[Finding, ...]:
     found = [
-        *_of_shares(stock, thresholds, _answering(facts)),
+        *_of_shares(stock, thresholds, _todos(facts)),
         *(finding for one in facts.suites for finding in _of_suite(one, now)),
         *_of_lists(stock),
         *_of_disk(facts.disk, stock.lacking_bytes),
@@ -171,14 +177,15 @@ def _verdict(findings: Sequence[Finding]) -> Verdict:
     return "ok" if worst == "note" else worst
 
 
-def _answering(facts: Facts) -> Mapping[str, int]:
-    return {one.name: one.answering for one in facts.archives}
+def _todos(facts: Facts) -> Todo:
+    answering = {one.name for one in facts.archives if one.answering}
+    return lambda lack: _todo(lack, answering, is_running=facts.running)
 
 
 # Shares
 
 
-def _of_shares(stock: Stock, thresholds: Thresholds, answering: Mapping[str, int]) -> Iterator[Finding]:
+def _of_shares(stock: Stock, thresholds: Thresholds, todo: Todo) -> Iterator[Finding]:
     if stock.hot == 0:
         yield Finding(
             level="warning",
@@ -196,7 +203,7 @@ def _of_shares(stock: Stock, thresholds: Thresholds, answering: Mapping[str, int
                 todo="Add it to its archive's `suites`, if the vendor has one.",
             )
         elif share.held < share.wanted:
-            yield _of_share(share, share.percent, stock, thresholds, answering)
+            yield _of_share(share, share.percent, stock, thresholds, todo)
     if stock.unmet:
         yield Finding(
             level="warning",
@@ -207,9 +214,7 @@ def _of_shares(stock: Stock, thresholds: Thresholds, answering: Mapping[str, int
         )
 
 
-def _of_share(
-    share: Share, percent: float, stock: Stock, thresholds: Thresholds, answering: Mapping[str, int]
-) -> Finding:
+def _of_share(share: Share, percent: float, stock: Stock, thresholds: Thresholds, todo: Todo) -> Finding:
     level: Level = "note"
     if share.kind in thresholds.of and percent < thresholds.warn_below:
         level = "critical" if percent < thresholds.critical_below else "warning"
@@ -217,7 +222,7 @@ def _of_share(
     named = ", ".join(f"{one.name} {one.version} ({one.architecture})" for one in lacks[:NAMED_MAX])
     more = share.wanted - share.held - min(len(lacks), NAMED_MAX)
     others = f" and {more} more" if named and more else ""
-    todos = dict.fromkeys(_todo(one, answering) for one in lacks)
+    todos = dict.fromkeys(todo(one) for one in lacks)
     return Finding(
         level=level,
         about=share.kind.value,
@@ -228,14 +233,16 @@ def _of_share(
     )
 
 
-def _todo(lack: Lack, answering: Mapping[str, int]) -> str:
-    if not answering.get(lack.archive):
+def _todo(lack: Lack, answering: Collection[str], *, is_running: bool) -> str:
+    if lack.archive not in answering:
         return (
             f"No source of {lack.archive} answers: carry it in (`tidegate export` where it is held, then a source of "
             "kind `media` here)."
         )
     if lack.kinds == (Kind.INSTALL,):
         return "Hold what hot packages need, too: `tidegate hold add NAME… --closure`."
+    if not is_running:
+        return "Start the gateway (`tidegate serve`): it fetches what is lacking."
     return "Nothing, for some minutes: it is fetched while a source answers; if it stays away, see `tidegate sources`."
 
 

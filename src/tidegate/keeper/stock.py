@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tidegate.archive.errors import FormatError
 from tidegate.archive.packages import Package
@@ -160,7 +161,7 @@ def count(
         for digest, one in files.items():
             if digest not in held:
                 known = lacks.get(digest)
-                lacks[digest] = _lack(one, (kind,) if known is None else (*known.kinds, kind))
+                lacks[digest] = _lack(one, kind) if known is None else replace(known, kinds=(*known.kinds, kind))
     ordered = sorted(lacks.values(), key=lambda one: (list(Kind).index(one.kinds[0]), one.name, one.path))
     return Stock(
         at=at,
@@ -216,7 +217,7 @@ def percent(held: int, wanted: int) -> float:
     return 1000 * held // wanted / 10 if wanted else 100.0
 
 
-def _lack(one: Wanted, kinds: tuple[Kind, ...]) -> Lack:
+def _lack(one: Wanted, kind: Kind) -> Lack:
     place, package, why = one
     return Lack(
         archive=place.archive,
@@ -227,7 +228,7 @@ def _lack(one: Wanted, kinds: tuple[Kind, ...]) -> Lack:
         version=package.version,
         path=package.path,
         size=package.size,
-        kinds=kinds,
+        kinds=(kind,),
         why=why,
     )
 

@@ -25,6 +25,8 @@ def readiness(gathered: Gathered, environment: Mapping[str, str], thresholds: Th
         stock = stock_of(stores_of(store), now=now, forget_after_s=settings.hold.forget_after_s)
         alone = {one.archive for one in report.alone}
         disk = disk_of(store.blobs, settings.store)
-        return judge(stock, facts_of(archives.values(), report.suites, report.sources, alone, disk), thresholds, now)
+        running = report.running is not None
+        facts = facts_of(archives.values(), report.suites, report.sources, alone, disk, running=running)
+        return judge(stock, facts, thresholds, now)
     finally:
         store.close()

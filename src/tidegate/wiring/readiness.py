@@ -17,6 +17,8 @@ def facts_of(
     sources: Iterable[SourceReport],
     alone: Collection[str],
     disk: Disk,
+    *,
+    running: bool,
 ) -> Facts:
     """The facts. `alone`: names of archives of which nothing new can be had, whatever their sources' states."""
     well: dict[str, int] = {}
@@ -29,6 +31,7 @@ def facts_of(
             ArchiveFacts(one.name, len(one.sources), well.get(one.name, 0), single_operator(one)) for one in archives
         ],
         disk=disk,
+        running=running,
     )
 
 

@@ -72,7 +72,7 @@ class RunningView:
     ) -> Facts:
         worker = self._worker
         disk = disk_of(worker.store.blobs, worker.settings.store)
-        return facts_of(worker.archives.values(), suites, sources, {one.archive for one in alone}, disk)
+        return facts_of(worker.archives.values(), suites, sources, {one.archive for one in alone}, disk, running=True)
 
     async def refresh(self, archive: str, suite: str, *, wait: bool) -> tuple[bool, str]:
         if archive not in self._worker.archives:
