@@ -122,6 +122,8 @@ class SqliteCatalogue:
         self._look_again_at = 0.0
         self._listings: dict[str, tuple[int, ...]] = {}
         self._listings_of = -1
+        self._offering: dict[str, list[tuple[Any, ...]]] = {}
+        self._offering_version = -1
 
     def close(self) -> None:
         self._aside.close()
@@ -300,10 +302,26 @@ class SqliteCatalogue:
 
     def offers_at(self, archive: str, path: str) -> tuple[Offer, ...]:
         offers: dict[tuple[str, str], Offer] = {}
-        for suite, listed_in, listing in self._asked_aside(_OFFERING, archive):
-            for row in self._asked_aside(_PACKAGE_AT, listing, path):
-                offers.setdefault((suite, listed_in), Offer(suite, listed_in, Package(*row)))
+        looked: dict[int, Package | None] = {}
+        for suite, listed_in, listing in self._offering_of(archive):
+            if (suite, listed_in) in offers:
+                continue
+            if listing not in looked:
+                rows = self._asked_aside(_PACKAGE_AT, listing, path)
+                looked[listing] = Package(*rows[0]) if rows else None
+            if (package := looked[listing]) is not None:
+                offers[suite, listed_in] = Offer(suite, listed_in, package)
         return tuple(offers.values())
+
+    def _offering_of(self, archive: str) -> list[tuple[Any, ...]]:
+        """Suite, index and listing of all that an archive offers; asked anew when anything has changed."""
+        ((version,),) = self._asked_aside("PRAGMA data_version")
+        if version != self._offering_version:
+            self._offering, self._offering_version = {}, version
+        offering = self._offering.get(archive)
+        if offering is None:
+            offering = self._offering[archive] = self._asked_aside(_OFFERING, archive)
+        return offering
 
     def _asked_aside(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock_aside:
