@@ -131,7 +131,8 @@ def test_what_only_a_fresh_install_needs_does_not_count_where_that_is_left_out(
     with without(at_rest, published(archive, named(archive)["libc_1.0_amd64.deb"])):
         assert percents(report(at_rest)) == {"security": 100.0, "updates": 50.0, "install": 50.0}
         assert readiness(at_rest).code == ExitCode.NO
-        assert readiness(at_rest, "--of", "security").code == ExitCode.OK
+        told = readiness(at_rest, "--of", "security", "--json").good()
+        assert [one["kind"] for one in told.json["stock"]["shares"]] == ["security"]
 
 
 def test_an_old_version_and_what_nobody_uses_are_not_missed(at_rest: GatewayProcess, archive: SimulatedArchive) -> None:

@@ -59,7 +59,7 @@ def readiness(
     ] = 90.0,
     of: Annotated[
         list[str] | None,
-        typer.Option("--of", metavar="SHARE", help=f"Only these shares count: {', '.join(KINDS)}. May be repeated."),
+        typer.Option("--of", metavar="SHARE", help=f"Count only this of {', '.join(KINDS)}."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help=f"List all that is lacking, not {LISTED_MAX} of it.")] = False,
     config: ConfigOption = None,

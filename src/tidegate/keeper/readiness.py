@@ -34,7 +34,7 @@ Todo = Callable[[Lack], str]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Below which shares, in percent, the verdict is a warning or critical, and which shares it goes by."""
+    """Below which shares, in percent, the verdict is a warning or critical, and which shares are counted."""
 
     warn_below: float = 100.0
     critical_below: float = 90.0

@@ -146,14 +146,14 @@ def count(
     unmet: Sequence[str] = (),
     lost: Sequence[LostIndex] = (),
 ) -> Stock:
-    """The shares, and what they lack. `held`: digests. `hot`: how many packages stand for the fleet.
+    """The shares of these kinds, and what they lack. `held`: digests. `hot`: how many packages stand for the fleet.
 
     Without any nothing is known, and no share is told; nor one of security updates where no suite brings them.
     """
     lacks: dict[bytes, Lack] = {}
     shares = []
-    for kind in Kind:
-        files = {one.package.sha256: one for one in wanted.get(kind, ())}
+    for kind in (one for one in Kind if one in wanted):
+        files = {one.package.sha256: one for one in wanted[kind]}
         there = [one.package.size for digest, one in files.items() if digest in held]
         none = hot == 0 or (kind is Kind.SECURITY and security_suites == 0)
         impossible = len(unmet) if kind is Kind.INSTALL else 0

@@ -15,14 +15,17 @@ from tidegate.wiring.view import stores_of
 
 
 def readiness(gathered: Gathered, environment: Mapping[str, str], thresholds: Thresholds) -> Readiness:
-    """As of now. Raises OSError (where there is no state at all, among others), sqlite3.Error, FormatError."""
+    """As of now, of the shares that count.
+
+    Raises OSError (where there is no state at all, among others), sqlite3.Error, FormatError.
+    """
     report = status(gathered, environment)
     settings = gathered.settings
     archives, _ = archives_of(settings.archive)
     store = open_store(layout_of(settings.store, environment, uid=os.getuid()))
     try:
         now = int(time.time())
-        stock = stock_of(stores_of(store), now=now, forget_after_s=settings.hold.forget_after_s)
+        stock = stock_of(stores_of(store), now=now, forget_after_s=settings.hold.forget_after_s, kinds=thresholds.of)
         alone = {one.archive for one in report.alone}
         disk = disk_of(store.blobs, settings.store)
         running = report.running is not None
