@@ -42,6 +42,7 @@ _WITHOUT_BODY = frozenset(
         Failure.SILENT,
         Failure.STATUS,
         Failure.REDIRECT,
+        Failure.OFFLINE,
     }
 )
 
