@@ -119,7 +119,7 @@ def test_metrics_are_read_by_prometheus(gateway: GatewayProcess) -> None:
     "host",
     ["evil.example", "evil.example:80", "localhost.evil.example", "", "127.0.0.1.evil.example", "[evil.example]"],
 )
-@pytest.mark.parametrize("path", ["/healthz", "/status.json", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/status.json", "/readiness.json", "/metrics"])
 def test_page_that_points_its_own_name_at_the_port_learns_nothing(
     gateway: GatewayProcess, host: str, path: str
 ) -> None:
