@@ -194,6 +194,12 @@ def test_the_running_gateway_probes_and_learns_from_it(served: Served) -> None:
     assert served.sources()[served.dead.url].state in ("out", "on trial")
 
 
+def test_each_address_of_a_source_has_a_record_of_its_own(served: Served) -> None:
+    reports = served.sources()
+    assert reports[served.good.url].addresses == {"127.0.0.1": True}
+    assert reports[served.dead.url].addresses == {"127.0.0.1": False}
+
+
 def test_each_exclusion_has_a_reason_its_time_and_what_to_do(served: Served) -> None:
     served.gateway.wait_for(lambda: served.sources()[served.portal.url].state == "wrong bytes")
     reports = served.sources()

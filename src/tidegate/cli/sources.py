@@ -108,6 +108,9 @@ def _archive(archive: str, ours: "Sequence[SourceReport]", now: int, *, is_first
             say(f"  {one.url}: {what}: {why.reason}{_again(why, now)}")
             if why.todo:
                 say(f"    {why.todo}")
+        slow = [address for address, is_trusted in one.addresses.items() if not is_trusted]
+        if slow and len(slow) < len(one.addresses):
+            say(f"  {one.url}: {', '.join(slow)} refused, was silent or was overtaken: its other addresses come first")
 
 
 def _source(one: "SourceReport", now: int) -> list[str]:

@@ -19,7 +19,7 @@ from tidegate.web.alone_report import AloneReport, alone_of
 from tidegate.web.hold_report import HoldAddReport, HoldRemoveReport, HoldsReport, HoldWhyReport, WishRequest
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import RunningReport, StatusReport, SuiteReport, is_ready, suites_of
-from tidegate.web.source_report import SourceReport, last_ones, sources_of
+from tidegate.web.source_report import Addresses, SourceReport, last_ones, sources_of
 from tidegate.wiring.archives import single_operator_notes
 from tidegate.wiring.holding import Holding, added, wish_of
 from tidegate.wiring.probe import as_they_end
@@ -45,7 +45,9 @@ class RunningView:
         missing = {} if worker.prefetching is None else worker.prefetching.missing
         suites = suites_of(archives, worker.store.catalogue, worker.store.marks, now, missing)
         tally = self._counting.sum()
-        sources = with_counts(_sources(archives, suites, worker.fetching.health), tally)
+        client = worker.fetching.client
+        found = _sources(archives, suites, worker.fetching.health, lambda source: client.addresses(source.endpoint))
+        sources = with_counts(found, tally)
         alone = _alone(archives, suites, worker.fetching.health)
         stock = worker.stocktaking.last
         return StatusReport(
@@ -155,11 +157,16 @@ def _alone(archives: Iterable[Archive], suites: Iterable[SuiteReport], health: H
     return alone_of(archives, health, ((one.archive, one.suite) for one in suites if one.state != "waiting"))
 
 
-def _sources(archives: Iterable[Archive], suites: Iterable[SuiteReport], health: Health) -> tuple[SourceReport, ...]:
+def _sources(
+    archives: Iterable[Archive],
+    suites: Iterable[SuiteReport],
+    health: Health,
+    addresses: Addresses = lambda _: {},
+) -> tuple[SourceReport, ...]:
     served: dict[str, list[str]] = {}
     for one in suites:
         served.setdefault(one.archive, []).append(one.suite)
-    return sources_of(archives, health, time.time(), served)
+    return sources_of(archives, health, time.time(), served, addresses)
 
 
 def write_running(layout: Layout, running: RunningReport) -> None:
