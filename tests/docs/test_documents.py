@@ -99,10 +99,12 @@ def test_every_room_is_in_the_code_map_from_top_to_bottom() -> None:
     assert set(drawn) == {path.parent.name for path in SOURCE.glob("*/__init__.py")}
 
 
-def test_each_of_the_eleven_points_has_its_place() -> None:
+def test_each_point_that_was_asked_for_has_its_place() -> None:
     table = rows(section(ARCHITECTURE, "What was asked for, and where it is"))
-    assert [row[0] for row in table] == [str(number) for number in range(1, 12)]
-    assert [row[0] for row in table if not (row[2] and row[3])] == []
+    gateway, failover = range(1, 12), range(1, 10)
+    numbered = [row for row in table if row[0].isdigit()]
+    assert [row[0] for row in numbered] == [str(number) for number in (*gateway, *failover)]
+    assert [row[0] for row in numbered if not (row[2] and row[3])] == []
 
 
 def test_settings_in_the_readme_can_be_used_as_they_stand() -> None:
