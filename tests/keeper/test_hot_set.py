@@ -238,6 +238,25 @@ def test_among_the_pockets_of_a_family_the_newest_version_is_wanted() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("release", "security", "updates", "wanted"),
+    [
+        ("1.0", "1.1", "1.2", {"stable-security", "stable-updates"}),
+        ("1.0", "1.2", "1.1", {"stable-security"}),
+        ("1.2", "1.1", "1.0", {"stable"}),
+        ("1.1", "1.0", "1.2", {"stable-updates"}),
+    ],
+)
+def test_what_updates_overtake_is_wanted_for_hosts_that_take_security_alone(
+    release: str, security: str, updates: str, wanted: set[str]
+) -> None:
+    hot = hot_set(Wish("r", ("hello",)))
+    places = (STABLE, SECURITY, replace(STABLE, suite="stable-updates", codename="bookworm-updates"))
+    listed = zip(places, (release, security, updates), strict=True)
+    hots = [Hot(place, package("hello", one), hot.reasons(place, package("hello", one))) for place, one in listed]
+    assert {one.place.suite for one in newest_in_family(hots)} == wanted
+
+
 def test_every_reason_is_told() -> None:
     assert why(STABLE, used(key()), Wish("a", ("hel*",)), Wish("b", ("hello",))) == [
         "asked for by clients",

@@ -36,6 +36,7 @@ POCKETS = (
 """What a suite's name has behind its family's; a name that ends another stands behind it."""
 FOLLOWED = frozenset(POCKETS) - {"proposed-updates", "backports-sloppy", "backports", "proposed"} | {""}
 """Pockets whose versions hosts take by themselves; from the others only what was chosen there (NotAutomatic)."""
+SECURITY = "security"
 SOURCE = "source"
 ALL = "all"
 _GLOB = frozenset("*?[")
@@ -187,14 +188,24 @@ class HotSet:
 def newest_in_family(hots: Iterable[Hot]) -> tuple[Hot, ...]:
     """Of each package the newest version among all pockets that hosts follow, as apt would take it.
 
-    A pocket that has to be chosen has a newest version of its own; a rule that wants all of a pocket wants each.
+    Security's own is wanted as well where only updates overtake it: some hosts take security updates alone. A pocket
+    that has to be chosen has a newest version of its own; a rule that wants all of a pocket wants each.
     """
     found: dict[tuple[str, str, str, str], list[Hot]] = {}
     for hot in hots:
-        pocket = "" if hot.place.pocket in FOLLOWED else hot.place.pocket
-        key = (hot.package.name, hot.package.architecture, hot.place.family, pocket)
-        found.setdefault(key, []).append(hot)
-    return tuple(one for same in found.values() for one in _newest(same))
+        for view in _views(hot.place.pocket):
+            found.setdefault((hot.package.name, hot.package.architecture, hot.place.family, view), []).append(hot)
+    newest = ((view, one) for (*_, view), same in found.items() for one in _newest(same))
+    chosen = (one for view, one in newest if view != SECURITY or one.place.pocket.endswith(SECURITY))
+    return tuple({id(one): one for one in chosen}.values())
+
+
+def _views(pocket: str) -> tuple[str, ...]:
+    """Among whose versions one of this pocket is compared: by hosts that follow all, and by those that take the
+    release and its security updates alone."""
+    if pocket not in FOLLOWED:
+        return (pocket,)
+    return ("", SECURITY) if not pocket or pocket.endswith(SECURITY) else ("",)
 
 
 def _newest(same: Sequence[Hot]) -> Iterable[Hot]:

@@ -129,7 +129,7 @@ class Prefetching:
         begun = loop.time()
         try:
             security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
-            pieces = await asyncio.to_thread(self._lacking, key, indices, security=security)
+            pieces = await asyncio.to_thread(self._lacking, key, indices)
             news = await asyncio.to_thread(self._news, archive.name, pieces)
         except (OSError, DatabaseError) as error:
             return Ahead(0, 0, 0.0, (), (), str(error))
@@ -209,7 +209,7 @@ class Prefetching:
             key = (snapshot.archive, snapshot.suite)
             try:
                 listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
-                pieces = await asyncio.to_thread(self._lacking, key, listings, security=security[snapshot.id])
+                pieces = await asyncio.to_thread(self._lacking, key, listings)
             except (OSError, DatabaseError):
                 continue  # told where it matters, before a switch; tried again
             await self._fetch_behind(key, pieces, (_BEHIND, not security[snapshot.id]))
@@ -264,18 +264,14 @@ class Prefetching:
         codename, label = (mark.codename or "", mark.label or "") if mark else ("", "")
         return is_security(*key, codename, label)
 
-    def _lacking(self, key: SuiteKey, indices: Sequence[Listed], *, security: bool) -> tuple[Piece, ...]:
-        """What is wanted of what these indices list and not held. Not for an event loop.
-
-        A version that another pocket overtakes is left out: hosts would not take it. All of security's are wanted:
-        there may be hosts that follow no other pocket.
-        """
+    def _lacking(self, key: SuiteKey, indices: Sequence[Listed]) -> tuple[Piece, ...]:
+        """What is wanted of what these indices list and not held, beside what others list. Not for an event loop."""
         stores, codenames = self._stores, codenames_of(self._stores.marks)
         hot_set = hot_set_of(stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
         places = [(one, place_of(*key, one.path, codenames)) for one in indices]
         hots = [hot for one, place in places for hot in hot_in(stores.catalogue, hot_set, place, one.digest)]
         lacking = [hot for hot in hots if not stores.holds_whole(hot.package.sha256, hot.package.size)]
-        if lacking and not security:
+        if lacking:
             families = {place.family for _, place in places}
             others = self._elsewhere(key, hot_set, families, {hot.package.name for hot in lacking})
             wanted = newest_in_family((*lacking, *others))
