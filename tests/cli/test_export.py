@@ -159,6 +159,7 @@ def test_manifest_says_of_every_file_what_it_is_and_when_it_came(first: First) -
         assert (one.sha256, one.size, one.at) == (hashlib.sha256(body).hexdigest(), len(body), report["at"])
     (suite,) = manifest.suites
     assert (suite.archive, suite.suite, suite.date) == ("debian", "stable", first.archive.release_date())
+    assert (suite.components, suite.architectures) == (("main",), ("amd64", "source"))
     assert [one.copied for one in manifest.runs] == [report["copied"]]
 
 
@@ -368,6 +369,12 @@ def test_hot_set_is_what_clients_asked_for_and_what_rules_want(first: First) -> 
     assert ended.json["lacking"] == ["debian/pool/main/p/plain/plain_0.1_amd64.deb"]
     names = {path.name.partition("_")[0] for path in first.to.rglob("*.deb")}
     assert names == {"hello", "greet-data"}
+
+
+def test_hot_set_that_wants_nothing_is_said(first: First) -> None:
+    ended = first.export("--hot-set")
+    assert ended.code == ExitCode.NO
+    assert "nothing that the chosen suites list is in the hot set" in ended.err
 
 
 def test_newer_version_that_is_held_stands_for_the_older_one(first: First) -> None:

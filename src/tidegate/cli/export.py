@@ -26,6 +26,8 @@ _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 _COLUMNS = (
     Column("archive"),
     Column("suite"),
+    Column("components"),
+    Column("for"),
     Column("release of"),
     Column("valid until"),
     Column("metadata", is_figure=True),
@@ -121,6 +123,8 @@ def _tell(report: "ExportReport") -> None:
         [
             one.archive,
             one.suite,
+            " ".join(one.components),
+            " ".join(one.architectures),
             _moment(one.date),
             "" if one.valid_until is None else _moment(one.valid_until),
             f"{one.metadata:,}",

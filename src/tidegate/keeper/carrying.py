@@ -56,6 +56,7 @@ class Carried:
     """One suite. `statement` belongs behind all the others: without them it must not be seen.
 
     `lacking`: indices that are not held although the suite was adopted with them; paths below the archive.
+    `components` and `architectures` are those that an index is carried of: nobody can adopt more from here.
     """
 
     snapshot: Snapshot
@@ -63,6 +64,8 @@ class Carried:
     metadata: tuple[Piece, ...]
     packages: tuple[Piece, ...]
     lacking: tuple[str, ...]
+    components: tuple[str, ...]
+    architectures: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def carrying(stores: Stores, choice: Choice, *, now: float, forget_after_s: floa
         *(f"nothing is served of an archive {name!r}" for name in choice.archives if name not in archives),
         *(f"no suite {name!r} is served" for name in choice.suites if name not in names),
         *(f"no chosen suite lists a package {name!r}" for name in search.unseen()),
+        *(["nothing that the chosen suites list is in the hot set"] if choice.hot_set and not search.is_hot else []),
     )
     return Carrying(suites, search.lacking(), unknown)
 
@@ -120,6 +124,8 @@ class _Search:
     newest: dict[_Kind, bytes] = field(default_factory=dict)
     """Of what was chosen and is held, as `version_key` has it."""
     missing: list[tuple[_Kind, bytes, str]] = field(default_factory=list)
+    is_hot: bool = False
+    """Whether anything is in the hot set."""
     outdated: frozenset[bytes] = frozenset()
 
     def __post_init__(self) -> None:
@@ -148,17 +154,24 @@ class _Search:
             else:
                 lasting, plain = index_paths(member.path, member.digest)
                 metadata += self._taken(snapshot, member, plain, lasting)
-        for listing in listings:
+        stand = [place_of(snapshot.archive, snapshot.suite, one.path, self.codenames) for one in listings]
+        for listing, place in zip(listings, stand, strict=True):
             patches, listed = self._artifacts(listing)
             for patch in filter(self._is_held, patches):
                 metadata += self._taken(snapshot, patch, patch.path)
-            packages += self._packages(snapshot, listing, listed)
-        lacking = tuple(one.path for one in listings if not self._is_held(one))
-        return Carried(snapshot, tuple(statement), tuple(metadata), tuple(packages), lacking)
+            packages += self._packages(snapshot, place, listed)
+        return Carried(
+            snapshot,
+            tuple(statement),
+            tuple(metadata),
+            tuple(packages),
+            lacking=tuple(one.path for one in listings if not self._is_held(one)),
+            components=tuple(sorted({place.component for place in stand} - {""})),
+            architectures=tuple(sorted({place.architecture for place in stand} - {""})),
+        )
 
-    def _packages(self, snapshot: Snapshot, listing: Listed, listed: Sequence[Package]) -> Iterator[Piece]:
+    def _packages(self, snapshot: Snapshot, place: Place, listed: Sequence[Package]) -> Iterator[Piece]:
         """The held ones of an index's packages that are chosen."""
-        place = place_of(snapshot.archive, snapshot.suite, listing.path, self.codenames)
         since = self.choice.since
         for package in self._chosen(place, listed):
             one = Listed(package.path, package.sha256, package.size)
@@ -181,6 +194,7 @@ class _Search:
         named = [one for one in listed if matches(one.name)]
         self.seen.update(one.name for one in named)
         hot = () if self.hot_set is None else self.hot_set.hot(place, listed)
+        self.is_hot |= bool(hot)
         return dict.fromkeys([*named, *(one.package for one in hot)])
 
     def _artifacts(self, listing: Listed) -> tuple[list[Listed], Sequence[Package]]:

@@ -23,6 +23,11 @@ class SuiteExport(Struct, frozen=True, kw_only=True):
     date: Annotated[At, Meta(description="the Release's Date")]
     valid_until: Annotated[int | None, Meta(description="when the Release expires; null: it does not say")]
     release: Annotated[Hex, Meta(description="SHA-256 of the signed text")]
+    components: Annotated[
+        tuple[str, ...],
+        Meta(description="that an index is here of; whoever serves from here has to be content with these"),
+    ]
+    architectures: Annotated[tuple[str, ...], Meta(description="likewise; `source`: of source packages")]
     metadata: Annotated[int, Meta(description="files that belong to it: Release files and indices")]
     packages: Annotated[int, Meta(description="files of packages; those of several suites count for one of them")]
     whole: Annotated[bool, Meta(description="false: an index is missing or damaged, so its Release was left out")]

@@ -207,6 +207,8 @@ class _Run:
             date=one.snapshot.date,
             valid_until=one.snapshot.valid_until,
             release=one.snapshot.payload.hex(),
+            components=one.components,
+            architectures=one.architectures,
             metadata=sum(each.path not in failed and (self.folder.can_link or not each.is_alias) for each in metadata),
             packages=sum(each.path not in failed for each in one.packages),
             whole=whole,
