@@ -1,6 +1,7 @@
 """Threat 39: what rotted on the disk goes, is told, and is fetched again by whoever wants it."""
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests.keeper.house import House, archive_of, assert_coherent, house, settin
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
-from tidegate.keeper.scrub import is_sound, scrub, scrub_for_ever
+from tidegate.keeper.scrub import Mending, is_sound, scrub, scrub_for_ever
 
 FAST = 1 << 40
 
@@ -58,6 +59,43 @@ async def test_an_index_that_rotted_is_fetched_again_by_the_next_adoption(
         await here.adopt()
         assert here.read(packages) == archive.read(packages)
         assert_coherent(here, keys)
+
+
+@pytest.mark.parametrize("which", ["pool", "index"])
+async def test_what_rotted_is_fetched_again_at_once_where_somebody_has_it(
+    archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path, which: str
+) -> None:
+    package, packages = archive.suites["stable"].packages[0].path, "dists/stable/main/binary-amd64/Packages.xz"
+    path = package if which == "pool" else packages
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        await here.adopt()
+        assert await here.fetch(package) is not None
+        name = hashlib.sha256(archive.read(path)).hexdigest()
+        blob = here.layout.blobs / name[:2] / name[2:]
+        blob.write_bytes(b"rot")
+        mending = Mending(here.catalogue, here.fetching, lambda: {here.archive.name: here.archive})
+        assert (await scrub(here.blobs, here.pen, FAST, mending))[1] == 1
+        assert blob.read_bytes() == archive.read(path)
+        (event,) = await here.events("bit-rot")
+        assert event.data["fetched_again"] is True
+        assert_coherent(here, keys)
+
+
+async def test_what_rotted_and_nobody_gives_goes_all_the_same(
+    archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path
+) -> None:
+    path = archive.suites["stable"].packages[0].path
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        await here.adopt()
+        assert await here.fetch(path) is not None
+        blob = blob_of(here, path)
+        blob.write_bytes(b"rot")
+        source_server.close()
+        mending = Mending(here.catalogue, here.fetching, lambda: {here.archive.name: here.archive})
+        assert (await scrub(here.blobs, here.pen, FAST, mending))[1] == 1
+        assert not blob.exists()
+        (event,) = await here.events("bit-rot")
+        assert event.data["fetched_again"] is False
 
 
 async def test_what_is_not_held_is_sound(source_server: SourceServer, keys: Keys, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from tidegate.cli import config, hold, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.export import export
+from tidegate.cli.gc import gc
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
 from tidegate.cli.readiness import readiness
@@ -45,6 +46,7 @@ app.add_typer(sources.app, name="sources")
 app.command()(refresh)
 app.add_typer(hold.app, name="hold")
 app.command()(readiness)
+app.command()(gc)
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)

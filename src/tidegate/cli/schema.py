@@ -28,6 +28,7 @@ _REPORTS = {
     "hold-list": "tidegate.web.hold_report:HoldsReport",
     "hold-why": "tidegate.web.hold_report:HoldWhyReport",
     "readiness": "tidegate.keeper.readiness:Readiness",
+    "gc": "tidegate.web.gc_report:GcReport",
     "refresh": "tidegate.web.report:RefreshReport",
     "import-acng": "tidegate.web.report:ImportReport",
     "export": "tidegate.web.export_report:ExportReport",

@@ -10,6 +10,7 @@ switch    one transaction
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -104,6 +105,8 @@ async def hold_indices(
 ) -> None:
     """Fetch those that are not held. Raises IncompleteError when a required one is nowhere to be had."""
     missing = [entry for entry in entries if ports.blobs.size(entry.sha256) != entry.size]
+    for entry in entries:
+        ports.blobs.touch(entry.sha256, time.time())  # who keeps house sees that it is needed again
     for entry in missing:
         if entry.size > ports.fetching.settings.index_bytes_max:
             raise IncompleteError(f"{base}{entry.path} is listed with {entry.size:,} bytes, more than index_bytes_max")

@@ -27,7 +27,7 @@ class Learning:
         holds: Holds,
         trouble: Callable[[str], None],
         *,
-        touch: Callable[[bytes, float], None] = lambda digest, now: None,
+        touch: Callable[[bytes, float], None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`touch`: `BlobStore.touch`."""
@@ -58,7 +58,8 @@ class Learning:
             key = key_of(archive, offers)
             if key is not None:
                 keys.add(key)
-                self._touch(offers[0].package.sha256, now)
+                if self._touch is not None:
+                    self._touch(offers[0].package.sha256, now)
         if keys:
             self._holds.note_used(keys, int(now))
         return len(keys)

@@ -13,6 +13,14 @@ class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     free_bytes_min: Annotated[int, Meta(ge=0, description="below this much free space nothing more is stored")] = (
         268_435_456
     )
+    quota_bytes: Annotated[
+        int,
+        Meta(ge=0, description="all blobs together; beyond it goes what nobody counts on. 0: as far as the disk goes"),
+    ] = 0
+    unlisted_s: Annotated[
+        float, Meta(gt=0, description="what no index lists any more stays for so long after its last use")
+    ] = 604_800.0
+    removals_per_second: Annotated[int, Meta(ge=1, description="files removed at most, when keeping house")] = 200
     memory_spool_bytes_max: Annotated[
         int, Meta(ge=0, description="memory for fetches that a full disk cannot take")
     ] = 268_435_456

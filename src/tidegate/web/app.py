@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tidegate.keeper.readiness import Readiness
+from tidegate.web.gc_control import GcView, gc_routes
 from tidegate.web.hold_control import HoldView, hold_routes
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
@@ -27,7 +28,7 @@ LINES = "application/jsonl"
 """One JSON value a line, each sent when it is there."""
 
 
-class View(HoldView, Protocol):
+class View(HoldView, GcView, Protocol):
     """What the admin port sees of a running gateway, and what it may ask for."""
 
     def status(self) -> StatusReport:
@@ -108,6 +109,7 @@ def make_control(view: View) -> Starlette:
             Route("/refresh", refresh, methods=["POST"]),
             Route("/probe", probe, methods=["POST"]),
             *hold_routes(view),
+            *gc_routes(view),
         ]
     )
 

@@ -16,12 +16,14 @@ from tidegate.sources.archive import Archive
 from tidegate.sources.health import Health
 from tidegate.store.layout import Layout
 from tidegate.web.alone_report import AloneReport, alone_of
+from tidegate.web.gc_report import GcReport
 from tidegate.web.hold_report import HoldAddReport, HoldRemoveReport, HoldsReport, HoldWhyReport, WishRequest
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import RunningReport, StatusReport, SuiteReport, is_ready, suites_of
 from tidegate.web.source_report import Addresses, SourceReport, last_ones, sources_of
 from tidegate.wiring.archives import single_operator_notes
 from tidegate.wiring.holding import Holding, added, wish_of
+from tidegate.wiring.house import gc
 from tidegate.wiring.probe import as_they_end
 from tidegate.wiring.readiness import disk_of, facts_of
 from tidegate.wiring.store import Store
@@ -96,6 +98,11 @@ class RunningView:
             raise KeyError(archive)
         assert worker.prober is not None
         return as_they_end(worker.prober.probe_now(worker.archives if archive is None else [archive]))
+
+    async def gc(self, *, dry_run: bool) -> GcReport:
+        self._worker.gateway.sweep()
+        await self._worker.learning.settle()
+        return await gc(self._worker.sweeping, dry_run=dry_run)
 
     async def hold_list(self) -> HoldsReport:
         return await asyncio.to_thread((await self._holding()).list)

@@ -25,9 +25,10 @@ from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.relisting import relist
-from tidegate.keeper.scrub import scrub_for_ever
+from tidegate.keeper.scrub import Mending, scrub_for_ever
 from tidegate.keeper.solitude import ENDED, EVENTS_READ_MAX, Solitude
 from tidegate.keeper.stocktaking_process import Stocktaking
+from tidegate.keeper.sweeping import Sweeping
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State, is_news
@@ -38,6 +39,7 @@ from tidegate.sources.health_file import HealthFile
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.trust.verifier import verifier_for
 from tidegate.wiring.archives import preset_name
+from tidegate.wiring.house import surveying
 from tidegate.wiring.news import News, Tell
 from tidegate.wiring.store import Store
 
@@ -88,11 +90,12 @@ class Worker:
         self.solitude = Solitude(archives, health, store.catalogue, self.journal)
         self.solitude.told.append(self._alone)
         self.stocktaking = Stocktaking(store.layout, lambda: self.settings.hold, self._holds_in_trouble)
-        self.learning = Learning(store.catalogue, store.holds, self._holds_in_trouble)
+        self.learning = Learning(store.catalogue, store.holds, self._holds_in_trouble, touch=store.blobs.touch)
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
         self.gateway = Gateway(
             place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
         )
+        self.sweeping = self._sweeping()
         self._running: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
 
@@ -110,17 +113,18 @@ class Worker:
             return
         if self.keeper is not None:
             events = partial(self.store.journal.last, EVENTS_READ_MAX)
-            self._running.append(loop.create_task(self.solitude.run(events)))
+            self._running += [loop.create_task(self.solitude.run(events)), loop.create_task(self.sweeping.run())]
         sources = [source for archive in self.archives.values() for source in archive.sources]
         if not any(may_connect(source, self.fetching.health) for source in sources):
             return
         self.fetching.health.probed = True
+        mending = Mending(self.store.catalogue, self.fetching, lambda: self.archives)
         if self.keeper is not None and self.prober is not None and self.prefetching is not None:
             self._running += [
                 loop.create_task(self.keeper.run()),
                 loop.create_task(self.prefetching.run()),
                 loop.create_task(self.prober.run()),
-                loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper)),
+                loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper, mending)),
             ]
 
     def reconfigure(self, settings: Settings, archives: Mapping[str, Archive]) -> None:
@@ -176,6 +180,18 @@ class Worker:
         prober.answered.append(keeper.saw)
         prober.doubtful.append(keeper.look)
         return prober
+
+    def _sweeping(self) -> Sweeping:
+        survey = surveying(
+            self.store,
+            self.settings.store,
+            archives=lambda: self.archives,
+            forget_after_s=lambda: self.settings.hold.forget_after_s,
+            offline=self.fetching.health.offline,
+        )
+        sweeping = Sweeping(self.store.blobs, self.journal, self.settings.store, survey)
+        sweeping.told.append(lambda text: self._tell(News("warning", "store", text)))
+        return sweeping
 
     def _routes(self) -> Routes:
         return Routes(self.archives.values(), preset_name)
