@@ -76,14 +76,17 @@ def test_a_version_that_is_none_is_older_than_every_other() -> None:
 # Security
 
 
-def test_a_security_update_counts_although_a_newer_version_is_among_the_updates() -> None:
+def test_a_mended_package_counts_with_the_newest_version_that_has_the_mending() -> None:
     everything = [hot("1"), hot("1.2", SECURITY), hot("1.3", place("bookworm-updates"))]
-    assert versions(security_updates(everything, SUITES)) == ["bookworm-security 1.2"]
+    assert versions(security_updates(everything, SUITES)) == ["bookworm-updates 1.3"]
+    assert versions(security_updates(everything[:2], SUITES)) == ["bookworm-security 1.2"]
+    assert versions(security_updates(everything[1:2], SUITES)) == ["bookworm-security 1.2"]
 
 
-def test_a_security_update_older_than_the_release_itself_is_no_news_to_any_host() -> None:
+def test_what_was_never_mended_or_before_the_release_is_no_security_update() -> None:
+    assert security_updates([hot("1"), hot("1.3", place("bookworm-updates"))], SUITES) == ()
     assert security_updates([hot("2"), hot("1.2", SECURITY)], SUITES) == ()
-    assert versions(security_updates([hot("1.2"), hot("1.2", SECURITY)], SUITES)) == ["bookworm-security 1.2"]
+    assert len(security_updates([hot("1.2"), hot("1.2", SECURITY)], SUITES)) == 2  # each suite's file
 
 
 # Shares

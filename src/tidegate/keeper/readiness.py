@@ -285,8 +285,7 @@ def _of_suite(one: SuiteFacts, now: int) -> Iterator[Finding]:
             level="warning",
             about=about,
             what=f"its Valid-Until {word} at {utc(one.valid_until)}. {_then(one, now)}",
-            todo=f"{_refresh(one)} Hosts that must update their lists all the same: `apt-get -o "
-            "Acquire::Check-Valid-Until=false update`, for as long as it lasts.",
+            todo=f"{_refresh(one)} What the hosts' owner may decide until there is a newer one: docs/alone.md.",
         )
     if one.confirmed_at is not None and one.confirmed_at < now - CONFIRMED_OLD_S:
         what = f"nobody has shown it to be the newest since {utc(one.confirmed_at)}; it may be older than you think"

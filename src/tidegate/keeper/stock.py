@@ -5,8 +5,8 @@ questions are asked of it, each of files that signed indices list now:
 
 updates    of each hot package the newest version that hosts take by themselves, and of one that was chosen from a
            pocket they do not follow (backports) the newest there
-security   of each hot package the newest version in each suite of security updates, unless the release itself has
-           a newer one: a host that follows nothing but security takes these
+security   of these the ones that a suite of security updates has mended since the release: a yet newer version
+           among the ordinary updates has the mending in it
 install    what a fresh host needs to install hot packages: their dependency closure (`keeper/closure.py`)
 
 A file counts once, however many suites list it; held is what is there in its full length.
@@ -112,28 +112,12 @@ class Install:
 
 def pending(hot: Iterable[Hot]) -> tuple[Wanted, ...]:
     """Of every package the newest version of each family of suites, whichever pocket has it."""
-    groups: dict[tuple[str, ...], list[Hot]] = {}
-    for one in hot:
-        groups.setdefault(_group(one), []).append(one)
-    return tuple(wanted for group in groups.values() for wanted in _newest(group))
+    return tuple(wanted for group in _groups(hot) for wanted in _newest(group))
 
 
-def security_updates(hot: Collection[Hot], suites: Collection[tuple[str, str]]) -> tuple[Wanted, ...]:
-    """Of every package the newest version in each of these suites (archive and suite) that is news to a host."""
-    released: dict[tuple[str, ...], bytes] = {}
-    groups: dict[tuple[str, ...], list[Hot]] = {}
-    for one in hot:
-        if (one.place.archive, one.place.suite) in suites:
-            groups.setdefault((one.place.archive, one.place.suite, *_group(one)), []).append(one)
-        elif not one.place.pocket:
-            known = released.get(_group(one), b"")
-            released[_group(one)] = max(known, _sortable(one.package.version))
-    return tuple(
-        wanted
-        for key, group in groups.items()
-        for wanted in _newest(group)
-        if _sortable(wanted.package.version) >= released.get(key[2:], b"")
-    )
+def security_updates(hot: Iterable[Hot], suites: Collection[tuple[str, str]]) -> tuple[Wanted, ...]:
+    """Those of `pending` of which one of these suites (archive and suite) has a version that the release has not."""
+    return tuple(wanted for group in _groups(hot) if _is_mended(group, suites) for wanted in _newest(group))
 
 
 def count(
@@ -175,11 +159,26 @@ def count(
     )
 
 
-def _group(one: Hot) -> tuple[str, ...]:
+def _groups(hot: Iterable[Hot]) -> Collection[Sequence[Hot]]:
     """What one host sees as one package. Its version for all architectures may replace one for its own."""
-    place = one.place
-    pocket = "" if place.pocket in FOLLOWED else place.pocket
-    return (place.family, pocket, place.architecture or one.package.architecture, one.package.name)
+    groups: dict[tuple[str, ...], list[Hot]] = {}
+    for one in hot:
+        place = one.place
+        pocket = "" if place.pocket in FOLLOWED else place.pocket
+        key = (place.family, pocket, place.architecture or one.package.architecture, one.package.name)
+        groups.setdefault(key, []).append(one)
+    return groups.values()
+
+
+def _is_mended(group: Sequence[Hot], suites: Collection[tuple[str, str]]) -> bool:
+    """Whether hosts take it for security's sake; not where the release itself is newer than the last mending."""
+    mended, released = b"", b""
+    for one in group:
+        if (one.place.archive, one.place.suite) in suites:
+            mended = max(mended, _sortable(one.package.version))
+        elif not one.place.pocket:
+            released = max(released, _sortable(one.package.version))
+    return mended >= released and mended != b""
 
 
 def _newest(group: Sequence[Hot]) -> list[Wanted]:
