@@ -105,7 +105,10 @@ def test_where_all_that_is_wanted_is_held_the_answer_is_yes(at_rest: GatewayProc
     told = readiness(at_rest).good()
     assert told.out.count("100 %") == 3
     assert "LACKING" not in told.out.partition("Disk:")[2]
-    assert percents(report(at_rest)) == {"security": 100.0, "updates": 100.0, "install": 100.0}
+    counted = report(at_rest)
+    assert percents(counted) == {"security": 100.0, "updates": 100.0, "install": 100.0}
+    blobs = (at_rest.state / "cache" / "blobs").glob("*/*")
+    assert counted.stock.used_bytes == sum(path.stat().st_size for path in blobs)
 
 
 def test_what_was_taken_away_lowers_every_number_it_belongs_to_and_is_named(

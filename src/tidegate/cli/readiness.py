@@ -104,8 +104,11 @@ def _tell(report: "Readiness", *, every: bool) -> None:
     table(_SUITES, [_suite(one, report.at) for one in report.suites])
     say("")
     disk = report.disk
-    quota = f"; of {octets(disk.quota_bytes)} for all" if disk.quota_bytes is not None else ""
-    say(f"Disk: {octets(disk.free_bytes)} free{quota}; below {octets(disk.floor_bytes)} nothing more is stored.")
+    quota = f" of {octets(disk.quota_bytes)} (store.quota_bytes)" if disk.quota_bytes is not None else ""
+    say(
+        f"Disk: {octets(report.stock.used_bytes)}{quota} are held, {octets(disk.free_bytes)} free; below "
+        f"{octets(disk.floor_bytes)} nothing more is stored."
+    )
     for finding in report.findings:
         say(_finding(finding))
     lacks = report.stock.lacks if every else report.stock.lacks[:LISTED_MAX]

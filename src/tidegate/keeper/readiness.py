@@ -72,8 +72,9 @@ class Disk(Struct, frozen=True, kw_only=True):
 
     free_bytes: int
     floor_bytes: Annotated[int, Meta(description="below so much free space nothing more is stored")]
-    quota_bytes: Annotated[int | None, Meta(description="what may be held in all; null: no bound")] = None
-    used_bytes: Annotated[int | None, Meta(description="what is held in all; null: not counted without a quota")] = None
+    quota_bytes: Annotated[int | None, Meta(description="what may be held in all; null: as far as the disk goes")] = (
+        None
+    )
 
 
 class SuiteReadiness(Struct, frozen=True, kw_only=True):
@@ -165,7 +166,7 @@ def _findings(stock: Stock, facts: Facts, thresholds: Thresholds, now: int) -> t
         *_of_shares(stock, thresholds, _todos(facts)),
         *(finding for one in facts.suites for finding in _of_suite(one, now)),
         *_of_lists(stock),
-        *_of_disk(facts.disk, stock.lacking_bytes),
+        *_of_disk(facts.disk, stock),
         *(finding for one in facts.archives for finding in _of_archive(one)),
     ]
     return tuple(sorted(found, key=lambda one: _LEVELS.index(one.level)))
@@ -312,16 +313,18 @@ def _of_lists(stock: Stock) -> Iterator[Finding]:
 # The disk, and whom an archive hangs on
 
 
-def _of_disk(disk: Disk, lacking_bytes: int) -> Iterator[Finding]:
+def _of_disk(disk: Disk, stock: Stock) -> Iterator[Finding]:
     room = disk.free_bytes - disk.floor_bytes
-    if disk.quota_bytes is not None and disk.used_bytes is not None:
-        room = min(room, disk.quota_bytes - disk.used_bytes)
-    todo = "Make room, give the cache another disk (store.cache), or hold less."
+    if disk.quota_bytes is not None:
+        room = min(room, disk.quota_bytes - stock.used_bytes)
+    todo = (
+        "Make room (`tidegate gc`), raise store.quota_bytes, give the cache another disk (store.cache), or hold less."
+    )
     if disk.free_bytes < disk.floor_bytes:
         what = f"{_megabytes(disk.free_bytes)} are free, below store.free_bytes_min: nothing more is kept"
         yield Finding(level="warning", about="disk", what=what, todo=todo)
-    elif lacking_bytes > room:
-        what = f"there is room for {_megabytes(max(0, room))}, and {_megabytes(lacking_bytes)} are lacking"
+    elif stock.lacking_bytes > room:
+        what = f"there is room for {_megabytes(max(0, room))}, and {_megabytes(stock.lacking_bytes)} are lacking"
         yield Finding(level="warning", about="disk", what=what, todo=todo)
 
 

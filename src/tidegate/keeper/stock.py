@@ -94,6 +94,7 @@ class Stock(Struct, frozen=True, kw_only=True):
     lacks: Annotated[tuple[Lack, ...], Meta(description=f"{LACKS_MAX} at most, the most urgent first")] = ()
     lacking: Annotated[int, Meta(description="how many files are lacking in all")] = 0
     lacking_bytes: int = 0
+    used_bytes: Annotated[int, Meta(description="all that is held, whatever for")] = 0
     unmet: Annotated[tuple[str, ...], Meta(description="what cannot be installed from what is listed")] = ()
     lost: tuple[LostIndex, ...] = ()
 
@@ -127,6 +128,7 @@ def count(
     at: int,
     hot: int,
     security_suites: int,
+    used_bytes: int = 0,
     unmet: Sequence[str] = (),
     lost: Sequence[LostIndex] = (),
 ) -> Stock:
@@ -154,6 +156,7 @@ def count(
         lacks=tuple(ordered[:LACKS_MAX]),
         lacking=len(lacks),
         lacking_bytes=sum(one.size for one in lacks.values()),
+        used_bytes=used_bytes,
         unmet=_told(unmet),
         lost=tuple(lost),
     )

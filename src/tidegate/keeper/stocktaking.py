@@ -59,6 +59,7 @@ def stock_of(stores: Stores, *, now: int, forget_after_s: float, kinds: Collecti
         at=now,
         hot=len({(one.place.family, one.package.name) for one in hot}),
         security_suites=len(security),
+        used_bytes=sum(size for _, size in stores.blobs.digests()),
         unmet=install.unmet,
         lost=tuple(_lost(stores, served)),
     )

@@ -37,7 +37,11 @@ def facts_of(
 
 def disk_of(blobs: BlobStore, settings: StoreSettings) -> Disk:
     """How the disk stands now. Raises OSError."""
-    return Disk(free_bytes=blobs.free_bytes(), floor_bytes=settings.free_bytes_min)
+    return Disk(
+        free_bytes=blobs.free_bytes(),
+        floor_bytes=settings.free_bytes_min,
+        quota_bytes=settings.quota_bytes or None,
+    )
 
 
 def _suite(one: SuiteReport) -> SuiteFacts:
