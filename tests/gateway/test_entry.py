@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,3 +269,23 @@ def test_an_entry_remembers_only_so_many_places() -> None:
     for number in range(PLACES_PER_ENTRY_MAX + 3):
         entry.asked_at(("debian", f"pool/{number}.deb"))
     assert len(entry.places) == PLACES_PER_ENTRY_MAX
+
+
+def test_what_was_removed_from_the_store_is_let_go_of_once_nobody_uses_it(tmp_path: Path) -> None:
+    shelf = Shelf(entries_max=5, body_bytes_max=0)
+    files = [tmp_path / name for name in ("removed", "held")]
+    for number, file in enumerate(files):
+        file.write_bytes(b"body")
+        entry = shelf.put(os.open(file, os.O_RDONLY), form(number))
+        shelf.remember(REQUEST + b"%d" % number, entry, LINE)
+    put(shelf, 2)  # in memory only, since the disk was full: nobody else has it
+    files[0].unlink()
+    del entry
+    shelf.used()  # it was used since the last time
+    assert shelf.entry(form(0)) is not None
+    shelf.used()
+    shelf.used()
+    assert shelf.entry(form(0)) is None
+    assert REQUEST + b"0" not in shelf.by_request
+    assert shelf.entry(form(1)) is not None
+    assert shelf.entry(form(2)) is not None

@@ -40,7 +40,7 @@ _CLOSER = _Closer()
 class Entry:
     """A held blob, open. Its descriptor closes with its last user, whether the shelf or a connection."""
 
-    __slots__ = ("body", "date", "fd", "form", "full", "head_1", "head_2", "places", "size", "used")
+    __slots__ = ("body", "date", "fd", "form", "full", "head_1", "head_2", "named", "places", "size", "used")
 
     def __init__(self, fd: int, form: Form, *, keep_body: bool) -> None:
         """Takes the descriptor over. `keep_body`: small bytes may stay in memory, to go out with their head."""
@@ -50,6 +50,8 @@ class Entry:
         self.used = USED
         self.places: tuple[Where, ...] = ()
         """Where it was asked for as an artifact."""
+        self.named = os.fstat(fd).st_nlink > 0
+        """False for what a full disk could not take, and is in memory only."""
         self.date = b""
         self.full = b""
         self.head_1 = b"HTTP/1.1 200 OK\r\nDate: "
@@ -61,6 +63,11 @@ class Entry:
         self.body = keep_body and form.size <= BODY_KEPT_BYTES_MAX
         if self.body:
             self.head_2 += os.pread(fd, form.size, 0)
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether only we still have these bytes: whoever keeps house removed them, and waits for their room."""
+        return self.named and os.fstat(self.fd).st_nlink == 0
 
     def asked_at(self, place: Where) -> None:
         """A client asked for this blob as the artifact at this place."""
@@ -137,9 +144,12 @@ class Shelf:
         self._requests_of.clear()
 
     def used(self) -> tuple[Where, ...]:
-        """Where artifacts were asked for since this was last called."""
+        """Where artifacts were asked for since this was last called; lets go of what was removed and is not used."""
+        removed = [entry for entry in self._by_form.values() if entry.used != USED and entry.was_removed]
         for entry in self._by_form.values():
             self._note(entry)
+        for entry in removed:
+            self.forget(entry)
         return self.usage.take()
 
     def _note(self, entry: Entry) -> None:
