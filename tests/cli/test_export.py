@@ -215,6 +215,7 @@ def test_end_at_any_write_leaves_whole_files_and_whole_suites_and_the_next_run_g
         if ended.code == ExitCode.OK:
             break
         assert ended.code == ExitCode.IO_ERROR
+        assert f"{first.to}: No space left" in ended.err
         assert calls[0] > point
         present = len(first.files - {MANIFEST})
         assert first.exported()["present"] == present

@@ -125,8 +125,8 @@ def _tell(report: "ExportReport") -> None:
             one.suite,
             " ".join(one.components),
             " ".join(one.architectures),
-            _moment(one.date),
-            "" if one.valid_until is None else _moment(one.valid_until),
+            _day(one.date),
+            "" if one.valid_until is None else _day(one.valid_until),
             f"{one.metadata:,}",
             f"{one.packages:,}",
         ]
@@ -138,8 +138,8 @@ def _tell(report: "ExportReport") -> None:
     say(f"{copied}, {report.linked:,} linked, {report.present:,} were there already")
 
 
-def _moment(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+def _day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
 def _complaints(report: "ExportReport") -> Iterator[Complaint]:

@@ -27,6 +27,8 @@ from tidegate.wiring.store import layout_of, open_store
 
 ROOM_SPARE_BYTES = 32 << 20
 """Left free beside what is copied: for folders, and for the manifest."""
+_OF_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+"""What can only be the folder's fault, not the store's. FAT takes no file of 4 GiB: EFBIG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ def export(
         folder = ExportFolder(to)
         try:
             return _Run(folder, store.blobs, found, choice, tell, now, verify).run()
+        except OSError as error:
+            if error.filename is None and error.errno in _OF_WRITING:
+                raise OSError(error.errno, error.strerror, str(folder.top)) from None
+            raise
         finally:
             folder.close()
     finally:
