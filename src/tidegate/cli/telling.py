@@ -1,8 +1,13 @@
 """How a long-running command tells its news: coloured sentences on a terminal, one JSON line each otherwise."""
 
 import sys
+from functools import cache
+from typing import TYPE_CHECKING
 
 from tidegate.wiring.news import News, Tell
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 _STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
 _MARKS = {"adopted": "[green]✓[/green] ", "confirmed": "[green]✓[/green] ", "listening": "[bold cyan]▸[/bold cyan] "}
@@ -27,6 +32,16 @@ def _for_people() -> Tell:
 
 
 def _for_machines() -> Tell:
+    def tell(news: News) -> None:
+        getattr(_log(), news.level)(news.event, text=news.text, **news.data)
+        sys.stdout.flush()
+
+    return tell
+
+
+@cache
+def _log() -> "FilteringBoundLogger":
+    """Made when there is something to tell: the import takes longer than the store takes to open."""
     import structlog
 
     structlog.configure(
@@ -37,10 +52,5 @@ def _for_machines() -> Tell:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
-    log = structlog.get_logger()
-
-    def tell(news: News) -> None:
-        getattr(log, news.level)(news.event, text=news.text, **news.data)
-        sys.stdout.flush()
-
-    return tell
+    log: FilteringBoundLogger = structlog.get_logger()
+    return log

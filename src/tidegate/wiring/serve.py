@@ -95,12 +95,13 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
         await stop.wait()
         await worker.stop()
         return 0
+    # Imported only now, and beside the loop: the first hit waits neither for the admin port nor for the log.
+    await asyncio.to_thread(_import_what_can_wait)
     _greet(tell, view, worker)
     write_running(store.layout, view.running)
     worker.journal.note(
         "started", "gateway", version=__version__, listen=view.running.listen, offline=settings.fetch.offline
     )
-    # Imported only now: the first hit need not wait for the admin port.
     from tidegate.web.app import make_app, make_control
     from tidegate.web.serving import Serving, control_socket
 
@@ -131,6 +132,13 @@ def _running(place: Place, admin: socket.socket, workers: int) -> RunningReport:
         since=int(time.time()),
         workers=workers,
     )
+
+
+def _import_what_can_wait() -> None:
+    import structlog  # noqa: F401  (the command's news are told with it)
+
+    import tidegate.web.app
+    import tidegate.web.serving  # noqa: F401  (imported again where it is used, at no cost)
 
 
 def _greet(tell: Tell, view: RunningView, worker: Worker) -> None:
