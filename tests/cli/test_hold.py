@@ -111,6 +111,22 @@ def test_a_rule_says_what_it_comes_to_and_what_fits_nothing(gateway: GatewayProc
     assert reasons(gateway, "greet-data") == {"stable 2:3.0": []}
 
 
+def test_what_is_wanted_and_not_held_is_listed_by_name(
+    gateway_process: GatewayFactory, served: ServedArchive, source_server: SourceServer
+) -> None:
+    made = gateway_process(served)
+    made.start()
+    source_server.close()
+    assert hold(made, "list", "--missing").good().out.startswith("Wanted: 0 packages")
+    hold(made, "add", "greet-*", "--name", "greeters").good()
+    ended = hold(made, "list", "--missing")
+    assert ended.code == ExitCode.NO
+    assert "greet-data  2:3.0" in ended.out
+    assert "wanted by greeters" in ended.out
+    (one,) = hold(made, "list", "--json").json["missing"]
+    assert (one["name"], one["version"], one["held"]) == ("greet-data", "2:3.0", False)
+
+
 def test_all_of_a_pocket_is_that_pocket(gateway: GatewayProcess) -> None:
     rule = hold(gateway, "add", "--all-of", "bookworm-security", "--json").good().json["rule"]
     assert (rule["name"], rule["patterns"], rule["amount"]["packages"]) == ("all of bookworm-security", [], 1)

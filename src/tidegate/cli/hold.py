@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tidegate.web.hold_report import (
         AmountReport,
         HoldReport,
+        HoldsReport,
         HoldWhyReport,
         OfferReport,
         ReasonReport,
@@ -55,6 +56,7 @@ _OFFERS = (
     Column("size", is_figure=True),
     Column("wanted"),
 )
+_MISSING = (Column("package"), *_OFFERS)
 
 
 @app.command()
@@ -150,16 +152,28 @@ def remove(
 def list_(
     context: typer.Context,
     needs: Annotated[bool, typer.Option("--needs", help="And each package that a rule's packages depend on.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="Only what is wanted, listed and not held.")] = False,
     config: ConfigOption = None,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the rules and what each comes to, and the packages that clients use."""
+    """List the rules and what each comes to, and the packages that clients use.
+
+    With --missing it exits 1 when something is.
+    """
     with _answering():
         report = _door(config, state).list()
     if json_wanted(context, as_json):
         say_json(report)
-        return
+    elif missing:
+        say(f"Wanted: {_amount(report.total)}.")
+        table(_MISSING, [[one.name, *_offer(one)] for one in report.missing])
+    else:
+        _everything(report, needs=needs)
+    raise typer.Exit(ExitCode.NO if missing and report.missing else ExitCode.OK)
+
+
+def _everything(report: "HoldsReport", *, needs: bool) -> None:
     say(f"Wanted: {_amount(report.total)}.")
     if report.rules:
         say("")

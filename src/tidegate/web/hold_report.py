@@ -85,6 +85,21 @@ class HoldReport(Struct, frozen=True, kw_only=True):
     forgotten_at: Annotated[int | None, Meta(description="when it no longer counts unless asked for; null: never")]
 
 
+class OfferReport(Struct, frozen=True, kw_only=True):
+    """A version that is listed now."""
+
+    archive: str
+    suite: str
+    component: str
+    architecture: str
+    name: str
+    version: str
+    path: str
+    size: int
+    held: Annotated[bool, Meta(description="here and verified")]
+    wanted: Annotated[tuple[str, ...], Meta(description="why this very version is wanted; empty: it is not")]
+
+
 class HoldsReport(Struct, frozen=True, kw_only=True):
     """`tidegate hold list --json`."""
 
@@ -93,6 +108,7 @@ class HoldsReport(Struct, frozen=True, kw_only=True):
     total: Annotated[AmountReport, Meta(description="all that is wanted, in the versions that are listed now")]
     rules: tuple[RuleReport, ...]
     packages: tuple[HoldReport, ...]
+    missing: Annotated[tuple[OfferReport, ...], Meta(description="all that is wanted, listed and not held")] = ()
 
 
 class HoldAddReport(Struct, frozen=True, kw_only=True):
@@ -124,20 +140,6 @@ class ReasonReport(Struct, frozen=True, kw_only=True):
     last_used_at: int | None = None
     uses: int | None = None
     forgotten_at: int | None = None
-
-
-class OfferReport(Struct, frozen=True, kw_only=True):
-    """A version that is listed now."""
-
-    archive: str
-    suite: str
-    component: str
-    architecture: str
-    version: str
-    path: str
-    size: int
-    held: Annotated[bool, Meta(description="here and verified")]
-    wanted: Annotated[tuple[str, ...], Meta(description="why this very version is wanted; empty: it is not")]
 
 
 class HoldWhyReport(Struct, frozen=True, kw_only=True):
@@ -175,13 +177,15 @@ class _Sum:
 def holds_of(stores: Stores, *, now: int, forget_after_s: float) -> HoldsReport:
     """The whole of the hot set."""
     wishes, total = stores.holds.wishes(), _Sum(stores)
-    rules = _rules(stores, wishes, hot_set_of(stores, now=now, forget_after_s=forget_after_s), total)
+    hots = hot_now(stores, hot_set_of(stores, now=now, forget_after_s=forget_after_s))
+    rules = _rules(stores, wishes, hots, total)
     return HoldsReport(
         at=now,
         forget_after_s=forget_after_s,
         total=total.amount(),
         rules=rules,
         packages=tuple(_hold(one, forget_after_s) for one in stores.holds.all()),
+        missing=_missing(stores, hots),
     )
 
 
@@ -189,7 +193,7 @@ def rule_of(stores: Stores, wish: Wish, *, now: int) -> RuleReport:
     """One rule, and what it comes to."""
     needs = [one for one in stores.holds.all() if one.by == wish.name and one.origin is Origin.NEED]
     alone = HotSet(needs, [wish], codenames_of(stores.marks), now=now, forget_after_s=1.0)
-    return _rules(stores, [wish], alone, _Sum(stores))[0]
+    return _rules(stores, [wish], hot_now(stores, alone), _Sum(stores))[0]
 
 
 def why_of_package(stores: Stores, package: str, *, now: int, forget_after_s: float) -> HoldWhyReport:
@@ -207,11 +211,11 @@ def why_of_package(stores: Stores, package: str, *, now: int, forget_after_s: fl
     return HoldWhyReport(at=now, package=package, hot=hot, reasons=reasons, offers=offers)
 
 
-def _rules(stores: Stores, wishes: Iterable[Wish], hot_set: HotSet, total: _Sum) -> tuple[RuleReport, ...]:
+def _rules(stores: Stores, wishes: Iterable[Wish], hots: Iterable[Hot], total: _Sum) -> tuple[RuleReport, ...]:
     wishes = tuple(wishes)
     sums = {wish.name: _Sum(stores) for wish in wishes}
     matched: dict[str, set[str]] = {wish.name: set() for wish in wishes}
-    for hot in hot_now(stores, hot_set):
+    for hot in hots:
         total.add(hot)
         for reason in hot.reasons:
             name = reason.name if isinstance(reason, Wish) else reason.by
@@ -290,18 +294,30 @@ def _offers(stores: Stores, package: str, hot_set: HotSet) -> Iterator[OfferRepo
     offered = list(_offered(stores, package))
     hots = (Hot(place, one, reasons) for place, one in offered if (reasons := hot_set.reasons(place, one)))
     wanted = {(hot.place, hot.package): hot.reasons for hot in newest_in_family(hots)}
-    for place, one in offered:
-        yield OfferReport(
-            archive=place.archive,
-            suite=place.suite,
-            component=place.component,
-            architecture=one.architecture,
-            version=one.version,
-            path=one.path,
-            size=one.size,
-            held=stores.holds_whole(one.sha256, one.size),
-            wanted=tuple(sentence_of(reason) for reason in wanted.get((place, one), ())),
-        )
+    return (_offer(stores, Hot(place, one, wanted.get((place, one), ()))) for place, one in offered)
+
+
+def _missing(stores: Stores, hots: Iterable[Hot]) -> tuple[OfferReport, ...]:
+    """One line for each file, however many suites list it."""
+    lacking = (hot for hot in hots if not stores.holds_whole(hot.package.sha256, hot.package.size))
+    found = {(hot.package.name, hot.package.path): hot for hot in lacking}
+    return tuple(_offer(stores, found[key]) for key in sorted(found))
+
+
+def _offer(stores: Stores, hot: Hot) -> OfferReport:
+    place, package = hot.place, hot.package
+    return OfferReport(
+        archive=place.archive,
+        suite=place.suite,
+        component=place.component,
+        architecture=package.architecture,
+        name=package.name,
+        version=package.version,
+        path=package.path,
+        size=package.size,
+        held=stores.holds_whole(package.sha256, package.size),
+        wanted=tuple(sentence_of(reason) for reason in hot.reasons),
+    )
 
 
 def _offered(stores: Stores, package: str) -> Iterator[tuple[Place, Package]]:
