@@ -90,7 +90,7 @@ def test_a_share_names_what_it_lacks_and_counts_the_others() -> None:
 
 def test_what_is_lacking_is_fetched_where_a_source_answers_and_carried_in_where_none_does() -> None:
     counted = stock(held=9, kinds=(Kind.UPDATES,))
-    assert "while a source answers" in only(judged(counted)).todo
+    assert "fetched by itself" in only(judged(counted)).todo
     alone = judged(counted, archives=(replace(DEBIAN, answering=0),))
     assert {one.todo.partition(":")[0] for one in alone.stock.lacks} == {"No source of debian answers"}
     assert [one.about for one in alone.findings] == ["updates", "debian"]

@@ -244,7 +244,7 @@ def _todo(lack: Lack, answering: Collection[str], *, is_running: bool) -> str:
         return "Hold what hot packages need, too: `tidegate hold add NAME… --closure`."
     if not is_running:
         return "Start the gateway (`tidegate serve`): it fetches what is lacking."
-    return "Nothing, for some minutes: it is fetched while a source answers; if it stays away, see `tidegate sources`."
+    return "Nothing, for some minutes: it is fetched by itself. If it stays away: `tidegate hold list --missing`."
 
 
 # Suites
