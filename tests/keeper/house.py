@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome, SuiteKey
 from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.settings import HoldSettings, KeeperSettings
+from tidegate.keeper.sweeping import left_bytes
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Wanted
@@ -185,7 +187,7 @@ async def house(
         fetching,
         pen,
         hold or HoldSettings(),
-        room=lambda: blobs.free_bytes() - keeping.free_bytes_min,
+        room=partial(left_bytes, blobs, keeping),
     )
     ports = Ports(fetching, blobs, catalogue, take, lambda text: None, prefetch)
     trust = Trust(verifier_for(), TrustSettings(), marks)

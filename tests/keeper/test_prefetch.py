@@ -24,6 +24,7 @@ from tidegate.keeper.prefetch import AT_ONCE, Piece, is_security, named, patienc
 from tidegate.keeper.settings import HoldSettings
 from tidegate.store.catalogue import Snapshot
 from tidegate.store.holds import PackageKey, Wish
+from tidegate.store.settings import StoreSettings
 
 NOW = 1_795_000_000
 SETTINGS = HoldSettings(prefetch_s=20.0, wait_s=0.0, security_wait_s=10.0)
@@ -280,15 +281,17 @@ async def test_what_was_not_fetched_is_fetched_after_a_restart(
             await until(lambda: holds(here, hello.path))
 
 
-async def test_a_full_disk_holds_no_switch_up_and_is_said(
-    archive: SimulatedArchive, two: SourceServer, tmp_path: Path
+@pytest.mark.parametrize("full", ["disk", "quota"])
+async def test_a_full_disk_or_a_quota_that_is_reached_holds_no_switch_up_and_is_said(
+    archive: SimulatedArchive, two: SourceServer, tmp_path: Path, full: str
 ) -> None:
-    async with house(tmp_path, archive_of(archive.keys, two), hold=settings(wait_s=15.0)) as here:
+    limits = StoreSettings(free_bytes_min=1 << 60) if full == "disk" else StoreSettings(quota_bytes=1)
+    async with house(tmp_path, archive_of(archive.keys, two), hold=settings(wait_s=15.0), store=limits) as here:
+        here.fetching._store = StoreSettings(free_bytes_min=0)  # what is adopted is kept all the same
         await here.adopt()
         use(here, "hello")
         hello = archive.update_package("hello", "1.1")
         archive.publish()
-        here.prefetch._room = lambda: hello.file.size - 1
         begun = time.monotonic()
         await here.adopt()
         assert time.monotonic() - begun < 5.0

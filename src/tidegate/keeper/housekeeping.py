@@ -66,6 +66,11 @@ class Room:
         over = held_bytes - self.quota_bytes if self.quota_bytes else 0
         return max(0, over, self.free_bytes_min - self.free_bytes)
 
+    def left_bytes(self, held_bytes: int) -> int:
+        """What may be fetched unasked: a little beyond the quota, or a full store would never be swept."""
+        left = self.free_bytes - self.free_bytes_min
+        return min(left, int(self.quota_bytes * (1 + QUOTA_SLACK)) - held_bytes) if self.quota_bytes else left
+
     def excess_bytes(self, held_bytes: int) -> int:
         """How much is to go: that, and some more, so that it need not begin again at once."""
         if not self.over_bytes(held_bytes):

@@ -38,7 +38,7 @@ LOOK_EVERY_S = 300.0
 JITTER = 0.2
 RECOVERY_SPREAD_S = 30.0
 """Over which those come back that wait for a source which answers again."""
-NO_ROOM = "there is no room on the disk"
+NO_ROOM = "there is no room: the disk is full, or store.quota_bytes is reached"
 TOO_MUCH = "more than hold.prefetch_bytes"
 NO_TIME = "not here in time"
 NOT_YET = "not asked for yet"
@@ -84,13 +84,14 @@ class Prefetching:
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`room`: how many bytes may still be written."""
+        """`room`: how many bytes may still be written; called in a thread, before each round. Raises OSError."""
         self._archives = archives
         self._stores = stores
         self._fetching = fetching
         self._journal = journal
         self._settings = settings
         self._room = room
+        self._left_bytes = 0
         self._now = now
         self._chance = chance
         self._slots = Slots(settings.connections)
@@ -131,6 +132,7 @@ class Prefetching:
             security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
             pieces = await asyncio.to_thread(self._lacking, key, indices)
             news = await asyncio.to_thread(self._news, archive.name, pieces)
+            self._left_bytes = await asyncio.to_thread(self._room)
         except (OSError, DatabaseError) as error:
             return Ahead(0, 0, 0.0, (), (), str(error))
         patient = patience(self._settings, served, self._now(), security=security)
@@ -210,6 +212,7 @@ class Prefetching:
             try:
                 listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
                 pieces = await asyncio.to_thread(self._lacking, key, listings)
+                self._left_bytes = await asyncio.to_thread(self._room)
             except (OSError, DatabaseError):
                 continue  # told where it matters, before a switch; tried again
             await self._fetch_behind(key, pieces, (_BEHIND, not security[snapshot.id]))
@@ -323,7 +326,7 @@ class Prefetching:
         """Hold a file; empty, or why not."""
         if self._held(piece):
             return ""
-        if self._room() < piece.size:
+        if self._left_bytes < piece.size:
             return NO_ROOM
         health = self._fetching.health
         planned = plan(archive.sources, (piece.path,), health, health.now(), size=piece.size)
@@ -333,6 +336,7 @@ class Prefetching:
         flight = await self._fetching.hold(Wanted(piece.digest, piece.size), archive.sources, (piece.path,))
         match flight.stage:
             case Stage.HELD:
+                self._left_bytes -= piece.size
                 return ""
             case Stage.VERIFIED:
                 return NO_ROOM

@@ -68,6 +68,12 @@ def room_of(blobs: BlobStore, settings: StoreSettings) -> Room:
     return Room(settings.quota_bytes, blobs.free_bytes(), settings.free_bytes_min, settings.unlisted_s)
 
 
+def left_bytes(blobs: BlobStore, settings: StoreSettings) -> int:
+    """What may be fetched that nobody waits for. Not for an event loop, where there is a quota. Raises OSError."""
+    held_bytes = sum(one.size for one in blobs.held()) if settings.quota_bytes else 0
+    return room_of(blobs, settings).left_bytes(held_bytes)
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What was decided, and what then went: not what was used meanwhile."""

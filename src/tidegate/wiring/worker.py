@@ -28,7 +28,7 @@ from tidegate.keeper.relisting import relist
 from tidegate.keeper.scrub import Mending, scrub_for_ever
 from tidegate.keeper.solitude import ENDED, EVENTS_READ_MAX, Solitude
 from tidegate.keeper.stocktaking_process import Stocktaking
-from tidegate.keeper.sweeping import Sweeping
+from tidegate.keeper.sweeping import Sweeping, left_bytes
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State, is_news
@@ -170,10 +170,8 @@ class Worker:
     def _prefetching(self) -> Prefetching:
         store = self.store
         stores = Stores(store.catalogue, store.blobs, store.holds, store.marks)
-        return Prefetching(self.archives, stores, self.fetching, self.journal, self.settings.hold, room=self._room)
-
-    def _room(self) -> int:
-        return self.store.blobs.free_bytes() - self.settings.store.free_bytes_min
+        room = partial(left_bytes, store.blobs, self.settings.store)
+        return Prefetching(self.archives, stores, self.fetching, self.journal, self.settings.hold, room=room)
 
     def _prober(self, trust: Trust, keeper: Keeper) -> Prober:
         prober = Prober(self.archives, self.fetching, self.store.catalogue, trust)
