@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.keeper.stanzas import held as index
-from tests.keeper.stanzas import stanza
+from tests.keeper.stanzas import made_up, stanza
 from tests.store.catalogue_contract import package
 from tests.store.holds_contract import key, used
 from tidegate.archive.packages import Package
+from tidegate.keeper.closure import closure
 from tidegate.keeper.expand import Offering
 from tidegate.keeper.hot_set import Hot, Place
 from tidegate.keeper.stock import Kind, LostIndex, Stock, Wanted, count, pending, percent, security_updates
 from tidegate.keeper.stocktaking import install_of
+from tidegate.keeper.universe import Universe
 from tidegate.store.holds import Wish
 
 NOW = 1_795_000_000
@@ -192,3 +194,14 @@ def test_no_host_installs_a_whole_pocket() -> None:
 def test_lists_that_are_lost_are_told_as_they_are() -> None:
     lost = [LostIndex(archive="debian", suite="stable", path="dists/stable/InRelease")]
     assert count({}, (), at=NOW, hot=1, security_suites=0, lost=lost).lost == tuple(lost)
+
+
+@given(st.integers(0, 10_000))
+def test_what_a_closure_holds_is_all_that_a_fresh_install_needs(seed: int) -> None:
+    stanzas, names = made_up(seed, several=False)
+    offered = offering(BASE, *(one for _, one in stanzas))
+    held = closure(Universe([offered.index], "amd64"), names).packages
+    hots = [Hot(one.place, one.package, (used(key(one.package.name)),)) for one in held]
+    found = install_of(hots, [offered])
+    assert {one.package for one in found.wanted} <= {one.package for one in held}
+    assert found.unmet == ()
