@@ -1,6 +1,6 @@
-"""What is killed: one look at a suite, or one cold fetch, by the real store, keeper and ingest process.
+"""What is killed: one look at a suite, one cold fetch, or one sweep, by the real store, keeper and ingest process.
 
-    python -m tests.keeper.crash_child KEYRING URL look|PATH
+    python -m tests.keeper.crash_child KEYRING URL look|gc|PATH
 
 reads lines of a point and a directory, does it there once for each, and answers with how that ended: 0, or STRUCK.
 `probe` in place of a directory says whether anything may be traced here.
@@ -8,12 +8,14 @@ reads lines of a point and a directory, does it there once for each, and answers
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import uvloop
 
 from tests.keeper.crash_point import Trace
 from tests.keeper.house import configured, house
+from tests.keeper.keeping import sweeping
 from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.outcome import NotAdopted
 from tidegate.store import committer
@@ -31,6 +33,8 @@ async def act(directory: Path, keyring: Path, url: str, what: str) -> None:
         if what == "look":
             outcome = await here.look()
             assert not isinstance(outcome, NotAdopted), outcome
+        elif what == "gc":
+            assert (await sweeping(here, time.time()).sweep()).removed
         else:
             assert await here.fetch(what) is not None
 

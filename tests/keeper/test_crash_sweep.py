@@ -4,25 +4,29 @@ What a killed process wrote stays in the kernel, so this is a crash of the gatew
 data are flushed before they get their name, and names before anybody is promised them, tests/store holds.
 """
 
+import hashlib
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import pytest
 import uvloop
 
 from tests.keeper.crash_child import PROBE
 from tests.keeper.crash_point import CALLS, STRUCK
-from tests.keeper.house import archive_of, assert_coherent, house
+from tests.keeper.house import DEBIAN, House, archive_of, assert_coherent, house
+from tests.keeper.keeping import age
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tidegate.keeper.outcome import NotAdopted
+from tidegate.store.holds import PackageKey
 
 POINTS_MAX = 200
 TIMEOUT_S = 60.0
@@ -34,6 +38,15 @@ pytestmark = [
 ]
 
 Check = Callable[[Path], None]
+Also = Callable[[House], None]
+
+
+class Again(Protocol):
+    """Makes a check of what must hold at the next start."""
+
+    def __call__(self, *dates: int, also: Also = lambda _: None) -> Check:
+        """One of these dates (0: nothing) may be served; `also` is looked at before and after another look."""
+        ...
 
 
 class Child:
@@ -95,22 +108,24 @@ def sweep(directory: Path, keys: Keys, server: SourceServer, what: str, check: C
 
 
 @pytest.fixture
-def again(archive: SimulatedArchive, source_server: SourceServer, keys: Keys) -> Callable[[tuple[int, ...]], Check]:
-    """What must hold at the next start, where one of these dates (0: nothing) may be served; and after a look."""
+def again(archive: SimulatedArchive, source_server: SourceServer, keys: Keys) -> Again:
+    """What must hold at the next start, and after a look."""
 
-    def made(dates: tuple[int, ...]) -> Check:
+    def made(*dates: int, also: Also = lambda _: None) -> Check:
         async def story(directory: Path) -> None:
             async with house(directory, archive_of(keys, source_server)) as here:
                 assert list(here.layout.tmp.iterdir()) == []
                 assert_coherent(here, keys)
                 served = here.served()
                 assert (served.date if served else 0) in dates
+                also(here)
                 outcome = await here.look()
                 assert not isinstance(outcome, NotAdopted), outcome
                 assert assert_coherent(here, keys) == 1
                 served = here.served()
                 assert served is not None
                 assert served.date == archive.release_date()
+                also(here)
                 for package in archive.suites["stable"].packages:
                     assert await here.fetch(package.path) == archive.read(package.path)
                 seqs = [event.seq for event in here.journal.read()]
@@ -121,39 +136,16 @@ def again(archive: SimulatedArchive, source_server: SourceServer, keys: Keys) ->
     return made
 
 
-async def adopt_template(directory: Path, keys: Keys, server: SourceServer) -> None:
-    """A store that serves what is published now."""
-    async with house(directory / "template", archive_of(keys, server)) as here:
-        await here.adopt()
-
-
 def test_killed_anywhere_in_a_first_adoption_the_next_start_is_coherent(
     archive: SimulatedArchive,
     source_server: SourceServer,
     keys: Keys,
     tmp_path: Path,
-    again: Callable[[tuple[int, ...]], Check],
+    again: Again,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    points = sweep(tmp_path, keys, source_server, "look", again((0, archive.release_date())))
+    points = sweep(tmp_path, keys, source_server, "look", again(0, archive.release_date()))
     tell(capsys, "a first adoption", points)
-    assert points >= 10
-
-
-def test_killed_anywhere_in_an_adoption_the_old_snapshot_or_the_new_one_is_served_whole(
-    archive: SimulatedArchive,
-    source_server: SourceServer,
-    keys: Keys,
-    tmp_path: Path,
-    again: Callable[[tuple[int, ...]], Check],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    old = archive.release_date()
-    uvloop.run(adopt_template(tmp_path, keys, source_server))
-    archive.update_package("hello", "1.1")
-    archive.publish()
-    points = sweep(tmp_path, keys, source_server, "look", again((old, archive.release_date())))
-    tell(capsys, "an adoption", points)
     assert points >= 10
 
 
@@ -162,15 +154,82 @@ def test_killed_anywhere_in_a_cold_fetch_no_half_of_a_file_is_visible(
     source_server: SourceServer,
     keys: Keys,
     tmp_path: Path,
-    again: Callable[[tuple[int, ...]], Check],
+    again: Again,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     large = archive.add_package("large", "1.0", filling_bytes=5_000_000)
     archive.publish()
-    uvloop.run(adopt_template(tmp_path, keys, source_server))
-    points = sweep(tmp_path, keys, source_server, large.path, again((archive.release_date(),)))
+    uvloop.run(fill_template(tmp_path, keys, source_server))
+    points = sweep(tmp_path, keys, source_server, large.path, again(archive.release_date()))
     tell(capsys, "a cold fetch", points)
     assert points >= 3
+
+
+def test_killed_anywhere_in_an_adoption_the_old_snapshot_or_the_new_one_is_served_whole(
+    archive: SimulatedArchive,
+    source_server: SourceServer,
+    keys: Keys,
+    tmp_path: Path,
+    again: Again,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = [archive.add_package(f"wanted-{number}", "1.0").name for number in range(2)]
+    archive.publish()
+    old = archive.release_date()
+    uvloop.run(fill_template(tmp_path, keys, source_server, names))
+    news = [archive.update_package(name, "1.1") for name in names]
+    archive.publish()
+
+    digests = [hashlib.sha256(archive.read(one.path)).digest() for one in news]
+
+    def held(here: House) -> None:
+        """Whoever serves the new one has what is wanted of it: it was prefetched."""
+        served = here.served()
+        assert served is not None
+        assert served.date == old or None not in map(here.blobs.size, digests)
+
+    check = again(old, archive.release_date(), also=held)
+    points = sweep(tmp_path, keys, source_server, "look", check)
+    tell(capsys, "an adoption with its prefetch", points)
+    assert points >= 13
+
+
+def test_killed_anywhere_in_a_sweep_what_is_served_and_wanted_is_whole(
+    archive: SimulatedArchive,
+    source_server: SourceServer,
+    keys: Keys,
+    tmp_path: Path,
+    again: Again,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unwanted = [archive.add_package(f"unwanted-{number}", "1.0").name for number in range(5)]
+    archive.publish()
+    uvloop.run(fill_template(tmp_path, keys, source_server, ["hello"], unwanted))
+    digest = hashlib.sha256(archive.read(archive.suites["stable"].packages[0].path)).digest()
+    assert archive.suites["stable"].packages[0].name == "hello"
+
+    def held(here: House) -> None:
+        assert here.blobs.size(digest) is not None
+
+    check = again(archive.release_date(), also=held)
+    points = sweep(tmp_path, keys, source_server, "gc", check)
+    tell(capsys, "a sweep", points)
+    assert points >= len(unwanted) + 1
+
+
+async def fill_template(
+    directory: Path, keys: Keys, server: SourceServer, wanted: Sequence[str] = (), others: Sequence[str] = ()
+) -> None:
+    """A store that holds these packages, none used of late; the first of them are wanted."""
+    async with house(directory / "template", archive_of(keys, server)) as here:
+        snapshot = await here.adopt()
+        packages = [one for index in here.catalogue.listings(snapshot) for one in here.catalogue.packages(index.digest)]
+        for one in packages:
+            if one.name in (*wanted, *others):
+                assert await here.fetch(one.path) is not None
+        keys_of = [PackageKey(DEBIAN, "stable", "main", "amd64", name) for name in wanted]
+        here.holds.note_used(keys_of, int(time.time()))
+        age(here)
 
 
 def tell(capsys: pytest.CaptureFixture[str], what: str, points: int) -> None:

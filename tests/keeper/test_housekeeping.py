@@ -1,9 +1,8 @@
 """What goes from the store, in which order, and what never does: the decision, and a sweep of a real store."""
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.keeper.house import DEBIAN, House, archive_of, assert_coherent, house, until
+from tests.keeper.keeping import DAY_S, TIGHT, age, stores, sweeping
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tests.store.drafts import sha256
-from tidegate.keeper.hot_listing import Stores
 from tidegate.keeper.housekeeping import (
     FLOOR_SLACK,
     GOING,
@@ -31,7 +30,7 @@ from tidegate.keeper.housekeeping import (
     standing,
 )
 from tidegate.keeper.solitude import BEGUN, ENDED
-from tidegate.keeper.sweeping import Sweeping, Swept, incidents_of, survey
+from tidegate.keeper.sweeping import Sweeping, Swept, incidents_of
 from tidegate.store.blobs import Held
 from tidegate.store.catalogue import Account, Look
 from tidegate.store.holds import PackageKey
@@ -39,7 +38,6 @@ from tidegate.store.journal import Event
 from tidegate.store.settings import StoreSettings
 
 NOW = 1_795_000_000.0
-DAY_S = 86_400.0
 WIDE = Room(quota_bytes=0, free_bytes=1 << 40, free_bytes_min=1 << 28, unlisted_s=7 * DAY_S)
 NOTHING = Needs({}, frozenset(), {}, frozenset())
 
@@ -196,34 +194,7 @@ async def test_an_archive_that_is_alone_or_shows_two_faces_has_an_incident(
 # A real store
 
 
-def stores(here: House) -> Stores:
-    return Stores(here.catalogue, here.blobs, here.holds, here.marks)
-
-
-TIGHT = StoreSettings(quota_bytes=1, free_bytes_min=0, removals_per_second=100_000)
 HELLO_PATH, OTHER = "pool/main/h/hello/hello_1.0_amd64.deb", "pool/main/o/other/other_1.0_amd64.deb"
-
-
-def sweeping(
-    here: House, now: float, settings: StoreSettings = TIGHT, meanwhile: Callable[[], None] | None = None
-) -> Sweeping:
-    """Of this house's store; `meanwhile` happens between a decision and what comes of it."""
-
-    def decided() -> Decision:
-        decision = survey(stores(here), settings, now=now, forget_after_s=90 * DAY_S, archives=[DEBIAN], incidents={})
-        if meanwhile is not None:
-            meanwhile()
-        return decision
-
-    return Sweeping(here.blobs, here.pen, settings, decided)
-
-
-def age(here: House, but: bytes = b"") -> None:
-    """Nothing that is held was used of late."""
-    for one in list(here.blobs.held()):
-        if one.digest != but:
-            name, at = one.digest.hex(), time.time() - 30 * DAY_S
-            os.utime(here.layout.blobs / name[:2] / name[2:], (at, at))
 
 
 def gone(swept: Swept) -> dict[str, Standing]:
