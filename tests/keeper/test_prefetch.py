@@ -281,6 +281,24 @@ async def test_what_was_not_fetched_is_fetched_after_a_restart(
             await until(lambda: holds(here, hello.path))
 
 
+async def test_clients_after_a_restart_do_not_wait_for_a_switch_that_waits_for_packages(
+    archive: SimulatedArchive, two: SourceServer, tmp_path: Path
+) -> None:
+    async with house(tmp_path, archive_of(archive.keys, two), hold=SETTINGS) as here:
+        old = await here.adopt()
+        use(here, "hello")
+    hello = archive.update_package("hello", "1.1")
+    archive.publish()
+    archive.delete(hello.path)
+    async with house(tmp_path, archive_of(archive.keys, two), hold=settings(wait_s=20.0)) as here:
+        begun = time.monotonic()
+        for _ in range(2):
+            await here.keeper.freshen(DEBIAN, "stable")
+        assert time.monotonic() - begun < 10.0
+        assert here.served() == old
+        assert here.looked == [], "it goes on"
+
+
 @pytest.mark.parametrize("full", ["disk", "quota"])
 async def test_a_full_disk_or_a_quota_that_is_reached_holds_no_switch_up_and_is_said(
     archive: SimulatedArchive, two: SourceServer, tmp_path: Path, full: str

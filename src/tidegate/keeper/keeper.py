@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.choosing import Heard
@@ -143,13 +144,23 @@ class Keeper:
         return str(outcome)
 
     async def freshen(self, archive: str, suite: str) -> None:
-        """Look at a served suite, once in this process's life; after `adopt_timeout_s` what is held has to do."""
-        key = (archive, suite)
+        """Look at a served suite, once in this process's life; after `adopt_timeout_s` what is held has to do.
+
+        And as soon as there is news whose switch waits for packages: what they are for is not to make clients wait.
+        """
+        key, prefetch = (archive, suite), self._ports.prefetch
         if key not in self._freshened:
             self._freshened[key] = self.look(archive, suite)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.adopt_timeout_s):
-                await asyncio.shield(self._freshened[key])
+        awaited: set[asyncio.Task[Any]] = {self._freshened[key]}
+        switching = None
+        if prefetch is not None:
+            switching = asyncio.get_running_loop().create_task(prefetch.switching(key).wait())
+            awaited.add(switching)
+        try:
+            await asyncio.wait(awaited, timeout=self._settings.adopt_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if switching is not None:
+                switching.cancel()
 
     def saw(self, asking: Asking, source: Source, answer: Answer) -> None:
         """A source was asked by somebody else (a probe): learn from it, and take what it has that is newer."""

@@ -101,6 +101,7 @@ class Prefetching:
         self.missing: dict[SuiteKey, tuple[Lack, ...]] = {}
         """What each suite lists, is wanted and not held, as of the last time that it was seen to."""
         self._told: set[SuiteKey] = set()
+        self._switching: dict[SuiteKey, asyncio.Event] = {}
         self._tries: dict[bytes, _Try] = {}
         fetching.health.changed.append(self._source_changed)
 
@@ -121,21 +122,30 @@ class Prefetching:
 
     # Before a switch
 
+    def switching(self, key: SuiteKey) -> asyncio.Event:
+        """Set while a switch of this suite waits for packages: until then what is served has to do."""
+        return self._switching.setdefault(key, asyncio.Event())
+
     async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Ahead:
         """Fetch what these indices of a newer snapshot list and the fleet wants, within the suite's patience.
 
         Raises nothing. What is served lists, too, holds no switch up: clients know of it already.
         """
-        loop, key = asyncio.get_running_loop(), (archive.name, suite)
-        begun = loop.time()
         try:
-            security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
-            pieces = await asyncio.to_thread(self._lacking, key, indices)
-            news = await asyncio.to_thread(self._news, archive.name, pieces)
-            self._left_bytes = await asyncio.to_thread(self._room)
+            return await self._before(archive, (archive.name, suite), indices)
         except (OSError, DatabaseError) as error:
             return Ahead(0, 0, 0.0, (), (), str(error))
+
+    async def _before(self, archive: Archive, key: SuiteKey, indices: Sequence[Listed]) -> Ahead:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
+        pieces = await asyncio.to_thread(self._lacking, key, indices)
+        news = await asyncio.to_thread(self._news, archive.name, pieces)
+        self._left_bytes = await asyncio.to_thread(self._room)
         patient = patience(self._settings, served, self._now(), security=security)
+        if news and patient.fetch_s > 0:
+            self.switching(key).set()
         reasons = await self._within(archive, news, patient, (_AHEAD, not security))
         lacks = self._lacks(news, reasons)
         gone = {lack.piece.digest for lack in lacks}
@@ -147,6 +157,7 @@ class Prefetching:
     def after(self, snapshot: Snapshot, ahead: Ahead) -> None:
         """The switch was made: tell what was fetched for it and what is missing, and go on behind."""
         key = (snapshot.archive, snapshot.suite)
+        self._switching.pop(key, None)
         subject, seconds = " ".join(key), round(ahead.seconds, 3)
         if ahead.failure:
             self._journal.note("prefetch-failed", subject, reason=ahead.failure)
@@ -196,7 +207,8 @@ class Prefetching:
         """Fetch what is served and wanted and not held, for ever: now, whenever woken, and now and then."""
         while True:
             self._woken.clear()
-            await self._catch_up()
+            with contextlib.suppress(OSError, DatabaseError):  # told where it matters, before a switch; tried again
+                await self._catch_up()
             again_s = min((one.at for one in self._tries.values()), default=math.inf) - self._now()
             pause_s = max(PAUSE_MIN_S, min(again_s, jittered_s(LOOK_EVERY_S, JITTER, self._chance())))
             with contextlib.suppress(TimeoutError):
@@ -209,12 +221,9 @@ class Prefetching:
         security = {one.id: self._is_security((one.archive, one.suite)) for one in served}
         for snapshot in sorted(served, key=lambda one: not security[one.id]):
             key = (snapshot.archive, snapshot.suite)
-            try:
-                listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
-                pieces = await asyncio.to_thread(self._lacking, key, listings)
-                self._left_bytes = await asyncio.to_thread(self._room)
-            except (OSError, DatabaseError):
-                continue  # told where it matters, before a switch; tried again
+            listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
+            pieces = await asyncio.to_thread(self._lacking, key, listings)
+            self._left_bytes = await asyncio.to_thread(self._room)
             await self._fetch_behind(key, pieces, (_BEHIND, not security[snapshot.id]))
         self._forget({(one.archive, one.suite) for one in served})
 
@@ -316,7 +325,10 @@ class Prefetching:
     async def _work(self, archive: Archive, todo: Iterator[Piece], rank: Rank, reasons: dict[bytes, str]) -> None:
         for piece in todo:
             async with self._slots.of((*rank, -piece.uses)):
-                reason = await self._fetch(archive, piece)
+                try:
+                    reason = await self._fetch(archive, piece)
+                except OSError as error:
+                    reason = str(error)
             if reason:
                 reasons[piece.digest] = reason
             else:
