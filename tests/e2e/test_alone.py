@@ -1,11 +1,13 @@
 """All sources are gone, for long: what is held is served, what is not is refused at once, and it is said since when."""
 
 import re
+import shutil
 import statistics
 import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -172,6 +174,20 @@ def test_past_its_valid_until_a_release_is_served_as_it_is_and_said_to_be_expire
     knowing.install("hello").check()
     assert judge(knowing, archive, oracle) >= 3
     assert len(journal_of(gateway.state, "suite-expired")) == 1
+
+
+def test_offline_what_no_folder_has_is_refused_for_good_so_that_no_apt_asks_again(
+    outage: Outage, archive: SimulatedArchive, keys: Keys, tmp_path: Path
+) -> None:
+    disc = shutil.copytree(archive.public, tmp_path / "disc")
+    (disc / PLAIN).unlink()
+    gateway = outage.gateway
+    gateway.stop()
+    gateway.configure([ServedArchive("debian", (disc.as_uri(),), keys.keyring)], "[fetch]\noffline = true\n")
+    gateway.start()
+    assert gateway.get(f"/debian/{HELLO}").status == 200
+    refused = gateway.get(f"/debian/{PLAIN}", headers=APT)
+    assert (refused.status, "answers 404" in refused.reason or "answered 404" in refused.reason) == (403, True)
 
 
 def test_offline_makes_no_connection_whatever_it_is_asked(outage: Outage, keys: Keys) -> None:

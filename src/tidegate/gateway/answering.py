@@ -279,7 +279,9 @@ class Answering:
         self._give_back(peer, slot)
 
     def _may_come_back(self, place: Place) -> bool:
-        """Whether the same request may succeed soon: not where nothing was to be had of any source for a while."""
+        """Whether the same request may succeed soon: not offline, and not where no source gave anything for a while."""
+        if self._rooms.fetching.settings.offline:
+            return False
         lost = self._rooms.fetching.alone(self._rooms.archives[place.archive].sources)
         return lost is None or not lost.is_lasting
 
