@@ -14,10 +14,10 @@ from tidegate.archive.packages import Package
 from tidegate.keeper.closure import closure
 from tidegate.keeper.expand import Offering
 from tidegate.keeper.hot_set import Hot, Place
-from tidegate.keeper.stock import Kind, LostIndex, Stock, Wanted, count, pending, percent, security_updates
+from tidegate.keeper.stock import Kind, LostIndex, Share, Stock, Wanted, count, pending, percent, security_updates
 from tidegate.keeper.stocktaking import install_of
 from tidegate.keeper.universe import Universe
-from tidegate.store.holds import Wish
+from tidegate.store.holds import Hold, Origin, Wish
 
 NOW = 1_795_000_000
 WHOLE = Wish("all of it", suite="bookworm-security")
@@ -91,6 +91,13 @@ def test_what_was_never_mended_or_before_the_release_is_no_security_update() -> 
     assert len(security_updates([hot("1.2"), hot("1.2", SECURITY)], SUITES)) == 2  # each suite's file
 
 
+def test_of_several_reasons_the_one_is_told_that_somebody_gave() -> None:
+    needed = Hold(*key(), Origin.NEED, "web", NOW, NOW)
+    at = place()
+    assert pending([Hot(at, package("hello"), (needed, WHOLE))])[0].why == "wanted by all of it"
+    assert pending([Hot(at, package("hello"), (needed,))])[0].why == "needed by web"
+
+
 # Shares
 
 
@@ -98,6 +105,10 @@ def counted(held: Sequence[Wanted], *lacking: Wanted, known: int = 1, security_s
     wanted = {Kind.SECURITY: held, Kind.UPDATES: [*held, *lacking]}
     digests = {one.package.sha256 for one in held}
     return count(wanted, digests, at=NOW, hot=known, security_suites=security_suites)
+
+
+def share(stock: Stock, kind: Kind) -> Share:
+    return next(one for one in stock.shares if one.kind is kind)
 
 
 def test_what_is_lacking_is_named_with_all_that_it_is_missing_from_the_most_urgent_first() -> None:
@@ -109,12 +120,12 @@ def test_what_is_lacking_is_named_with_all_that_it_is_missing_from_the_most_urge
         ("apt", (Kind.UPDATES, Kind.INSTALL)),
     ]
     assert (stock.lacking, stock.lacking_bytes) == (2, apt.package.size + bash.package.size)
-    assert stock.share(Kind.UPDATES).percent == 0.0
+    assert share(stock, Kind.UPDATES).percent == 0.0
 
 
 def test_a_file_that_several_suites_list_counts_once() -> None:
     same = [Wanted(place(suite), package("hello"), "") for suite in ("bookworm", "bookworm-updates")]
-    assert counted(same).share(Kind.UPDATES).wanted == 1
+    assert share(counted(same), Kind.UPDATES).wanted == 1
 
 
 def test_where_nothing_is_known_to_be_used_no_share_is_told() -> None:
@@ -122,15 +133,15 @@ def test_where_nothing_is_known_to_be_used_no_share_is_told() -> None:
 
 
 def test_where_no_suite_brings_security_updates_their_share_is_unknown_and_else_none_pending_is_all_of_them() -> None:
-    assert counted([], security_suites=0).share(Kind.SECURITY).percent is None
-    assert counted([], security_suites=1).share(Kind.SECURITY).percent == 100.0
+    assert share(counted([], security_suites=0), Kind.SECURITY).percent is None
+    assert share(counted([], security_suites=1), Kind.SECURITY).percent == 100.0
 
 
 def test_what_cannot_be_installed_at_all_lowers_the_share_of_fresh_installs() -> None:
     wanted = {Kind.INSTALL: pending([hot()])}
     held = {package("hello").sha256}
     stock = count(wanted, held, at=NOW, hot=1, security_suites=0, unmet=["mail: it depends on an mta"])
-    assert stock.share(Kind.INSTALL).percent == 50.0
+    assert share(stock, Kind.INSTALL).percent == 50.0
     assert stock.unmet == ("mail: it depends on an mta",)
 
 

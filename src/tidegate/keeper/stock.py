@@ -24,6 +24,7 @@ from tidegate.archive.errors import FormatError
 from tidegate.archive.packages import Package
 from tidegate.archive.versions import version_key
 from tidegate.keeper.hot_set import FOLLOWED, Hot, Place, sentence_of
+from tidegate.store.holds import Hold, Origin
 
 LACKS_MAX = 10_000
 """Files that are named one by one; what is beyond is counted."""
@@ -98,10 +99,6 @@ class Stock(Struct, frozen=True, kw_only=True):
     unmet: Annotated[tuple[str, ...], Meta(description="what cannot be installed from what is listed")] = ()
     lost: tuple[LostIndex, ...] = ()
 
-    def share(self, kind: Kind) -> Share:
-        """The one of a kind."""
-        return next(one for one in self.shares if one.kind is kind)
-
 
 @dataclass(frozen=True, slots=True)
 class Install:
@@ -162,6 +159,11 @@ def count(
     )
 
 
+def why(hot: Hot) -> str:
+    """The reason that says most: what somebody named or used, rather than what that needs."""
+    return sentence_of(min(hot.reasons, key=lambda one: isinstance(one, Hold) and one.origin is Origin.NEED))
+
+
 def _groups(hot: Iterable[Hot]) -> Collection[Sequence[Hot]]:
     """What one host sees as one package. Its version for all architectures may replace one for its own."""
     groups: dict[tuple[str, ...], list[Hot]] = {}
@@ -188,11 +190,7 @@ def _newest(group: Sequence[Hot]) -> list[Wanted]:
     """One file, or several: a source package has more than one, and two archives may differ over one version."""
     keys = [_sortable(one.package.version) for one in group]
     newest = max(keys)
-    return [
-        Wanted(one.place, one.package, sentence_of(one.reasons[0]))
-        for one, key in zip(group, keys, strict=True)
-        if key == newest
-    ]
+    return [Wanted(one.place, one.package, why(one)) for one, key in zip(group, keys, strict=True) if key == newest]
 
 
 def _sortable(version: str) -> bytes:

@@ -19,9 +19,9 @@ from tidegate.archive.paths import suite_base
 from tidegate.keeper.closure import resolve
 from tidegate.keeper.expand import Offering, families, offerings
 from tidegate.keeper.hot_listing import Stores, codenames_of, hot_of, hot_set_of
-from tidegate.keeper.hot_set import ALL, SOURCE, Codenames, Hot, sentence_of
+from tidegate.keeper.hot_set import ALL, SOURCE, Codenames, Hot
 from tidegate.keeper.prefetch import is_security
-from tidegate.keeper.stock import Install, Kind, LostIndex, Stock, Wanted, count, pending, security_updates
+from tidegate.keeper.stock import Install, Kind, LostIndex, Stock, Wanted, count, pending, security_updates, why
 from tidegate.keeper.universe import Universe
 from tidegate.store.catalogue import Snapshot
 from tidegate.store.file_blobs import FileBlobs
@@ -76,11 +76,7 @@ def install_of(hot: Sequence[Hot], offered: Sequence[Offering]) -> Install:
         places = {one.place for one in group}
         here = [one for one in hot if one.place in places and _is_chosen(one)]
         for native in sorted(frozenset().union(*(one.architectures for one in group)) - {ALL}):
-            reasons = {
-                one.package.name: sentence_of(one.reasons[0])
-                for one in here
-                if one.package.architecture in (native, ALL)
-            }
+            reasons = {one.package.name: why(one) for one in here if one.package.architecture in (native, ALL)}
             if len(reasons) > NAMES_MAX:
                 unmet[f"{len(reasons):,} packages for {native} are wanted, too many to say what they need"] = None
             elif reasons:
@@ -88,8 +84,8 @@ def install_of(hot: Sequence[Hot], offered: Sequence[Offering]) -> Install:
                 needed = resolve(Universe(indices, native), sorted(reasons))
                 unmet |= dict.fromkeys(needed.unmet)
                 for one in needed.packages:
-                    why = f"needed by {one.by}" if one.by else reasons.get(one.package.name, "")
-                    wanted.setdefault(one.package.sha256, Wanted(one.place, one.package, why))
+                    reason = f"needed by {one.by}" if one.by else reasons.get(one.package.name, "")
+                    wanted.setdefault(one.package.sha256, Wanted(one.place, one.package, reason))
     return Install(tuple(wanted.values()), tuple(unmet))
 
 
