@@ -17,7 +17,7 @@ from tests.simulator.archive import SimulatedArchive
 from tests.simulator.server import SourceServer
 from tests.store.catalogue_contract import package
 from tests.store.holds_contract import key, used
-from tidegate.keeper import prefetching
+from tidegate.keeper import bringing, prefetching
 from tidegate.keeper.hot_set import Hot, place_of
 from tidegate.keeper.pacing import Slots
 from tidegate.keeper.prefetch import AT_ONCE, Piece, is_security, named, patience, pieces_of, within
@@ -314,7 +314,7 @@ async def test_a_full_disk_or_a_quota_that_is_reached_holds_no_switch_up_and_is_
         await here.adopt()
         assert time.monotonic() - begun < 5.0
         (event,) = await here.events("adopted-incomplete")
-        assert event.data["reason"] == f"1: {prefetching.NO_ROOM}"
+        assert event.data["reason"] == f"1: {bringing.NO_ROOM}"
         assert not holds(here, hello.path)
 
 

@@ -9,21 +9,20 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Error as DatabaseError
 
-from tidegate.keeper.hot_listing import Stores, codenames_of, hot_in, hot_set_of
-from tidegate.keeper.hot_set import Hot, HotSet, newest_in_family, place_of
+from tidegate.keeper.bringing import NO_ROOM, Bringing
+from tidegate.keeper.hot_listing import Stores, hot_set_of
+from tidegate.keeper.lacking import lacking_of, lacks_of, unheard_of
 from tidegate.keeper.outcome import SuiteKey
-from tidegate.keeper.pacing import Pace, Rank, Slots, jittered_s, retry_pause_s
-from tidegate.keeper.prefetch import Lack, Patience, Piece, is_security, named, patience, pieces_of, reasons_of, within
+from tidegate.keeper.pacing import Rank, jittered_s, retry_pause_s
+from tidegate.keeper.prefetch import Lack, Patience, Piece, is_security, named, patience, reasons_of, within
 from tidegate.keeper.settings import HoldSettings
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State
 from tidegate.sources.fetching import Fetching
-from tidegate.sources.flight import Stage, Wanted
-from tidegate.sources.selection import plan
 from tidegate.store.catalogue import Listed, Snapshot
 from tidegate.store.journal_writer import JournalWriter
 
@@ -38,9 +37,7 @@ LOOK_EVERY_S = 300.0
 JITTER = 0.2
 RECOVERY_SPREAD_S = 30.0
 """Over which those come back that wait for a source which answers again."""
-NO_ROOM = "there is no room: the disk is full, or store.quota_bytes is reached"
 TOO_MUCH = "more than hold.prefetch_bytes"
-NO_TIME = "not here in time"
 NOT_YET = "not asked for yet"
 
 _AHEAD, _BEHIND = 0, 1
@@ -84,19 +81,14 @@ class Prefetching:
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`room`: how many bytes may still be written; called in a thread, before each round. Raises OSError."""
+        """`room`: see `Bringing`."""
         self._archives = archives
         self._stores = stores
-        self._fetching = fetching
         self._journal = journal
         self._settings = settings
-        self._room = room
-        self._left_bytes = 0
         self._now = now
         self._chance = chance
-        self._slots = Slots(settings.connections)
-        self._pace = Pace(settings.requests_per_minute, lambda: asyncio.get_running_loop().time())
-        self._nobody_hurries = asyncio.Event()
+        self._bringing = Bringing(stores, fetching, settings, room)
         self._woken = asyncio.Event()
         self.missing: dict[SuiteKey, tuple[Lack, ...]] = {}
         """What each suite lists, is wanted and not held, as of the last time that it was seen to."""
@@ -113,7 +105,7 @@ class Prefetching:
     def reconfigure(self, archives: Mapping[str, Archive], settings: HoldSettings) -> None:
         """Go by other settings from now on."""
         self._archives, self._settings = archives, settings
-        self._slots.count, self._pace.per_minute = settings.connections, settings.requests_per_minute
+        self._bringing.reconfigure(settings)
         self.wake()
 
     def wake(self) -> None:
@@ -141,13 +133,13 @@ class Prefetching:
         begun = loop.time()
         security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
         pieces = await asyncio.to_thread(self._lacking, key, indices)
-        news = await asyncio.to_thread(self._news, archive.name, pieces)
-        self._left_bytes = await asyncio.to_thread(self._room)
+        news = await asyncio.to_thread(unheard_of, self._stores.catalogue, archive.name, pieces)
+        await self._bringing.measure()
         patient = patience(self._settings, served, self._now(), security=security)
         if news and patient.fetch_s > 0:
             self.switching(key).set()
         reasons = await self._within(archive, news, patient, (_AHEAD, not security))
-        lacks = self._lacks(news, reasons)
+        lacks = await asyncio.to_thread(lacks_of, self._stores, news, reasons)
         gone = {lack.piece.digest for lack in lacks}
         got = [piece.size for piece in news if piece.digest not in gone]
         new = {piece.digest for piece in news}
@@ -176,7 +168,8 @@ class Prefetching:
             )
         reasons = {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
         if not ahead.failure:
-            self._see(key, (*ahead.lacks, *self._lacks(ahead.known, reasons)))
+            known = (Lack(piece, reasons.get(piece.digest, NOT_YET)) for piece in ahead.known)
+            self._see(key, (*ahead.lacks, *known))
         self.wake()
 
     async def _within(
@@ -192,8 +185,8 @@ class Prefetching:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(begun + patient.fetch_s):
                 while left:
-                    await self._bring(archive, left, rank, reasons)
-                    left = [one for one in left if not self._held(one) and reasons.get(one.digest) != NO_ROOM]
+                    await self._bringing.bring(archive, left, rank, reasons)
+                    left = [one for one in left if reasons.get(one.digest, NO_ROOM) != NO_ROOM]
                     failures += 1
                     pause_s = self._pause_s(failures, RETRY_MAX_S)
                     if not left or loop.time() + pause_s > begun + patient.wait_s:
@@ -220,30 +213,30 @@ class Prefetching:
         served = [one for one in self._stores.catalogue.served() if one.archive in self._archives]
         security = {one.id: self._is_security((one.archive, one.suite)) for one in served}
         for snapshot in sorted(served, key=lambda one: not security[one.id]):
-            key = (snapshot.archive, snapshot.suite)
+            key, archive = (snapshot.archive, snapshot.suite), self._archives.get(snapshot.archive)
+            if archive is None:
+                continue  # settings were read again meanwhile
             listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
             pieces = await asyncio.to_thread(self._lacking, key, listings)
-            self._left_bytes = await asyncio.to_thread(self._room)
-            await self._fetch_behind(key, pieces, (_BEHIND, not security[snapshot.id]))
+            await self._bringing.measure()
+            await self._fetch_behind(archive, key, pieces, (_BEHIND, not security[snapshot.id]))
         self._forget({(one.archive, one.suite) for one in served})
 
-    async def _fetch_behind(self, key: SuiteKey, pieces: Sequence[Piece], rank: Rank) -> None:
+    async def _fetch_behind(self, archive: Archive, key: SuiteKey, pieces: Sequence[Piece], rank: Rank) -> None:
         """Try those whose turn it is; the pauses between two tries of a file double."""
         now, before = self._now(), {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
         due = [piece for piece in pieces if piece.digest not in self._tries or self._tries[piece.digest].at <= now]
         reasons = {piece.digest: before.get(piece.digest, NOT_YET) for piece in pieces}
-        self._see(key, self._lacks(pieces, reasons))
-        await self._bring(self._archives[key[0]], due, rank, reasons)
-        lacks = self._lacks(pieces, reasons)
+        self._see(key, tuple(Lack(piece, reasons[piece.digest]) for piece in pieces))
+        await self._bringing.bring(archive, due, rank, reasons)
+        lacks = await asyncio.to_thread(lacks_of, self._stores, pieces, reasons)
+        lacking = {lack.piece.digest for lack in lacks}
         for piece in due:
-            self._note_try(piece)
+            tried = self._tries.pop(piece.digest, None)
+            if piece.digest in lacking:
+                failures = 1 if tried is None else tried.failures + 1
+                self._tries[piece.digest] = _Try(failures, self._now() + self._pause_s(failures, BEHIND_MAX_S))
         self._see(key, lacks)
-
-    def _note_try(self, piece: Piece) -> None:
-        tried = self._tries.pop(piece.digest, None)
-        if not self._held(piece):
-            failures = 1 if tried is None else tried.failures + 1
-            self._tries[piece.digest] = _Try(failures, self._now() + self._pause_s(failures, BEHIND_MAX_S))
 
     def _see(self, key: SuiteKey, lacks: tuple[Lack, ...]) -> None:
         self.missing[key] = lacks
@@ -277,83 +270,8 @@ class Prefetching:
         return is_security(*key, codename, label)
 
     def _lacking(self, key: SuiteKey, indices: Sequence[Listed]) -> tuple[Piece, ...]:
-        """What is wanted of what these indices list and not held, beside what others list. Not for an event loop."""
-        stores, codenames = self._stores, codenames_of(self._stores.marks)
-        hot_set = hot_set_of(stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
-        places = [(one, place_of(*key, one.path, codenames)) for one in indices]
-        hots = [hot for one, place in places for hot in hot_in(stores.catalogue, hot_set, place, one.digest)]
-        lacking = [hot for hot in hots if not stores.holds_whole(hot.package.sha256, hot.package.size)]
-        if lacking:
-            families = {place.family for _, place in places}
-            others = self._elsewhere(key, hot_set, families, {hot.package.name for hot in lacking})
-            wanted = newest_in_family((*lacking, *others))
-            lacking = [hot for hot in wanted if (hot.place.archive, hot.place.suite) == key]
-        return pieces_of(lacking)
-
-    def _elsewhere(
-        self, key: SuiteKey, hot_set: HotSet, families: Collection[str], names: Collection[str]
-    ) -> Iterator[Hot]:
-        """These packages in other suites of the same family that are served."""
-        catalogue, codenames = self._stores.catalogue, codenames_of(self._stores.marks)
-        for snapshot in catalogue.served():
-            if (snapshot.archive, snapshot.suite) == key:
-                continue
-            for one in catalogue.listings(snapshot):
-                place = place_of(snapshot.archive, snapshot.suite, one.path, codenames)
-                if place.family in families:
-                    yield from hot_set.hot(place, catalogue.packages(one.digest, names))
-
-    def _news(self, archive: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-        """Those that nothing served lists yet. Not for an event loop."""
-        listed = ((piece, self._stores.catalogue.artifact(archive, piece.path)) for piece in pieces)
-        return tuple(piece for piece, known in listed if known is None or known.digest != piece.digest)
-
-    def _lacks(self, pieces: Sequence[Piece], reasons: Mapping[bytes, str]) -> tuple[Lack, ...]:
-        lacking = (piece for piece in pieces if not self._held(piece))
-        return tuple(Lack(piece, reasons.get(piece.digest, NO_TIME)) for piece in lacking)
-
-    def _held(self, piece: Piece) -> bool:
-        return self._stores.holds_whole(piece.digest, piece.size)
-
-    async def _bring(self, archive: Archive, pieces: Sequence[Piece], rank: Rank, reasons: dict[bytes, str]) -> None:
-        """Try each of them once; why it is not held afterwards goes into `reasons`."""
-        todo = iter(pieces)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(len(pieces), self._slots.count)):
-                group.create_task(self._work(archive, todo, rank, reasons))
-
-    async def _work(self, archive: Archive, todo: Iterator[Piece], rank: Rank, reasons: dict[bytes, str]) -> None:
-        for piece in todo:
-            async with self._slots.of((*rank, -piece.uses)):
-                try:
-                    reason = await self._fetch(archive, piece)
-                except OSError as error:
-                    reason = str(error)
-            if reason:
-                reasons[piece.digest] = reason
-            else:
-                reasons.pop(piece.digest, None)
-
-    async def _fetch(self, archive: Archive, piece: Piece) -> str:
-        """Hold a file; empty, or why not."""
-        if self._held(piece):
-            return ""
-        if self._left_bytes < piece.size:
-            return NO_ROOM
-        health = self._fetching.health
-        planned = plan(archive.sources, (piece.path,), health, health.now(), size=piece.size)
-        if not planned.candidates:
-            return "no source may be asked now: " + "; ".join(f"{one.source}: {one.reason}" for one in planned.excluded)
-        await self._pace.turn([planned.candidates[0].source.url], self._nobody_hurries)
-        flight = await self._fetching.hold(Wanted(piece.digest, piece.size), archive.sources, (piece.path,))
-        match flight.stage:
-            case Stage.HELD:
-                self._left_bytes -= piece.size
-                return ""
-            case Stage.VERIFIED:
-                return NO_ROOM
-            case _:
-                return flight.failure or NO_TIME
+        hot_set = hot_set_of(self._stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
+        return lacking_of(self._stores, hot_set, key, indices)
 
     def _pause_s(self, failures: int, cap_s: float) -> float:
         return retry_pause_s(failures, first_s=RETRY_FIRST_S, cap_s=cap_s, jitter=JITTER, chance=self._chance())
