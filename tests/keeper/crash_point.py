@@ -88,6 +88,8 @@ def hand_over(numbers: list[int]) -> None:
 class Trace:
     """A child process under way."""
 
+    calls = tuple(CALLS.get(platform.machine(), {}).values())
+
     def __init__(self, act: Callable[[], None], strike_at: int) -> None:
         self._left = strike_at
         self._known: set[int] = set()
@@ -98,7 +100,7 @@ class Trace:
             try:
                 ptrace(TRACEME, 0)
                 os.kill(os.getpid(), signal.SIGSTOP)
-                hand_over(list(CALLS[platform.machine()].values()))
+                hand_over(list(self.calls))
                 act()
                 status = 0
             except BaseException:

@@ -7,29 +7,21 @@ data are flushed before they get their name, and names before anybody is promise
 import hashlib
 import platform
 import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, Self
 
 import pytest
 import uvloop
 
 from tests.keeper.crash_child import PROBE
 from tests.keeper.crash_point import CALLS, STRUCK
-from tests.keeper.house import DEBIAN, House, archive_of, assert_coherent, house
-from tests.keeper.keeping import age
+from tests.keeper.house import House
+from tests.keeper.sweeps import Again, Check, Child, again_with, fill_template, tell
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
-from tidegate.keeper.outcome import NotAdopted
-from tidegate.store.holds import PackageKey
 
 POINTS_MAX = 200
-TIMEOUT_S = 60.0
+CHILD = "tests.keeper.crash_child"
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,103 +29,35 @@ pytestmark = [
     pytest.mark.skipif(platform.machine() not in CALLS, reason=f"no call numbers for {platform.machine()}"),
 ]
 
-Check = Callable[[Path], None]
-Also = Callable[[House], None]
-
-
-class Again(Protocol):
-    """Makes a check of what must hold at the next start."""
-
-    def __call__(self, *dates: int, also: Also = lambda _: None) -> Check:
-        """One of these dates (0: nothing) may be served; `also` is looked at before and after another look."""
-        ...
-
-
-class Child:
-    """The process that forks the ones that are killed."""
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tests.keeper.crash_child", *arguments]
-        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed with the process)
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._stderr, text=True)
-
-    def struck(self, point: int, directory: str) -> bool:
-        """Do it once: whether it was killed, or came to its end before that point."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{point} {directory}\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline().strip()
-        assert answer in ("0", str(STRUCK)), f"{answer}\n{self.said}"
-        return answer != "0"
-
-    @property
-    def said(self) -> str:
-        self._stderr.seek(0)
-        return self._stderr.read()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=TIMEOUT_S)
-        self._stderr.close()
-
 
 @pytest.fixture(scope="module", autouse=True)
 def tracing() -> None:
     """Some containers allow neither ptrace(2) nor filters of seccomp(2)."""
-    with Child("none", "none", "none") as child:
-        try:
-            child.struck(POINTS_MAX, PROBE)
-        except AssertionError:
+    with Child(CHILD, "none", "none", "none") as child:
+        if child.ask(f"{POINTS_MAX} {PROBE}") != "0":
             pytest.skip(f"nothing may be traced here: {child.said.strip().rpartition(chr(10))[2]}")
+
+
+@pytest.fixture
+def again(archive: SimulatedArchive, source_server: SourceServer, keys: Keys) -> Again:
+    return again_with(archive, source_server, keys)
 
 
 def sweep(directory: Path, keys: Keys, server: SourceServer, what: str, check: Check) -> int:
     """Kill at the first point, the second, … until it ends by itself; `check` each. Returns how many there were."""
     template = directory / "template"
     template.mkdir(exist_ok=True)
-    with Child(str(keys.keyring), server.url, what) as child:
+    with Child(CHILD, str(keys.keyring), server.url, what) as child:
         for point in range(1, POINTS_MAX):
             there = directory / f"struck-{point}"
             shutil.copytree(template, there)
-            struck = child.struck(point, str(there))
+            answer = child.ask(f"{point} {there}")
+            assert answer in ("0", str(STRUCK)), f"{answer}\n{child.said}"
             check(there)
             shutil.rmtree(there)
-            if not struck:
+            if answer == "0":
                 return point - 1
     raise AssertionError(f"more than {POINTS_MAX} points")
-
-
-@pytest.fixture
-def again(archive: SimulatedArchive, source_server: SourceServer, keys: Keys) -> Again:
-    """What must hold at the next start, and after a look."""
-
-    def made(*dates: int, also: Also = lambda _: None) -> Check:
-        async def story(directory: Path) -> None:
-            async with house(directory, archive_of(keys, source_server)) as here:
-                assert list(here.layout.tmp.iterdir()) == []
-                assert_coherent(here, keys)
-                served = here.served()
-                assert (served.date if served else 0) in dates
-                also(here)
-                outcome = await here.look()
-                assert not isinstance(outcome, NotAdopted), outcome
-                assert assert_coherent(here, keys) == 1
-                served = here.served()
-                assert served is not None
-                assert served.date == archive.release_date()
-                also(here)
-                for package in archive.suites["stable"].packages:
-                    assert await here.fetch(package.path) == archive.read(package.path)
-                seqs = [event.seq for event in here.journal.read()]
-                assert seqs == list(range(1, len(seqs) + 1))
-
-        return lambda directory: uvloop.run(story(directory))
-
-    return made
 
 
 def test_killed_anywhere_in_a_first_adoption_the_next_start_is_coherent(
@@ -145,7 +69,7 @@ def test_killed_anywhere_in_a_first_adoption_the_next_start_is_coherent(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     points = sweep(tmp_path, keys, source_server, "look", again(0, archive.release_date()))
-    tell(capsys, "a first adoption", points)
+    tell(capsys, f"a first adoption: killed at {points} points, coherent after each")
     assert points >= 10
 
 
@@ -161,7 +85,7 @@ def test_killed_anywhere_in_a_cold_fetch_no_half_of_a_file_is_visible(
     archive.publish()
     uvloop.run(fill_template(tmp_path, keys, source_server))
     points = sweep(tmp_path, keys, source_server, large.path, again(archive.release_date()))
-    tell(capsys, "a cold fetch", points)
+    tell(capsys, f"a cold fetch: killed at {points} points, coherent after each")
     assert points >= 3
 
 
@@ -190,7 +114,7 @@ def test_killed_anywhere_in_an_adoption_the_old_snapshot_or_the_new_one_is_serve
 
     check = again(old, archive.release_date(), also=held)
     points = sweep(tmp_path, keys, source_server, "look", check)
-    tell(capsys, "an adoption with its prefetch", points)
+    tell(capsys, f"an adoption with its prefetch: killed at {points} points, coherent after each")
     assert points >= 13
 
 
@@ -213,26 +137,5 @@ def test_killed_anywhere_in_a_sweep_what_is_served_and_wanted_is_whole(
 
     check = again(archive.release_date(), also=held)
     points = sweep(tmp_path, keys, source_server, "gc", check)
-    tell(capsys, "a sweep", points)
+    tell(capsys, f"a sweep: killed at {points} points, coherent after each")
     assert points >= len(unwanted) + 1
-
-
-async def fill_template(
-    directory: Path, keys: Keys, server: SourceServer, wanted: Sequence[str] = (), others: Sequence[str] = ()
-) -> None:
-    """A store that holds these packages, none used of late; the first of them are wanted."""
-    async with house(directory / "template", archive_of(keys, server)) as here:
-        snapshot = await here.adopt()
-        packages = [one for index in here.catalogue.listings(snapshot) for one in here.catalogue.packages(index.digest)]
-        for one in packages:
-            if one.name in (*wanted, *others):
-                assert await here.fetch(one.path) is not None
-        keys_of = [PackageKey(DEBIAN, "stable", "main", "amd64", name) for name in wanted]
-        here.holds.note_used(keys_of, int(time.time()))
-        age(here)
-
-
-def tell(capsys: pytest.CaptureFixture[str], what: str, points: int) -> None:
-    """The count is worth seeing: a sweep over nothing would pass as well."""
-    with capsys.disabled():
-        sys.stdout.write(f"\n{what}: killed at {points} points, coherent after each\n")

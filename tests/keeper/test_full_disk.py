@@ -14,6 +14,7 @@ from tests.simulator.server import SourceServer
 from tidegate.keeper.outcome import Confirmed
 from tidegate.sources.flight import Stage, Wanted
 from tidegate.store.settings import StoreSettings
+from tidegate.store.sqlite_catalogue import SqliteCatalogue
 
 DISK_BYTES = 8 << 20
 LARGE_BYTES = 3 << 20
@@ -118,4 +119,23 @@ async def test_a_restart_on_a_disk_as_full_as_we_let_it_become_serves_what_is_he
         path = archive.suites["stable"].packages[0].path
         flight = await here.fetching.hold(wanted(here, path), here.archive.sources, (path,))
         assert flight.stage is Stage.VERIFIED
+        assert_coherent(here, keys)
+
+
+async def test_an_adoption_after_which_the_disk_is_full_is_an_adoption(
+    archive: SimulatedArchive,
+    source_server: SourceServer,
+    keys: Keys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What sources said of a file's version is only a memory."""
+
+    def fails(self: SqliteCatalogue, *_: object) -> None:
+        raise OSError(FULL)
+
+    monkeypatch.setattr(SqliteCatalogue, "note_validator", fails)
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        await here.adopt()
+        assert isinstance(await here.look(), Confirmed)
         assert_coherent(here, keys)

@@ -277,10 +277,11 @@ class Looking:
         return Confirmed(asking.served)
 
     async def _note_validators(self, suite: str, choice: Choice) -> None:
-        for statement in choice.statements:
-            await asyncio.to_thread(
-                self._ports.catalogue.note_validator, statement.source, suite_base(suite), statement.validator
-            )
+        """So that the next look asks for what changed since; what a full disk cannot take costs a few bytes then."""
+        note = self._ports.catalogue.note_validator
+        with contextlib.suppress(OSError):
+            for statement in choice.statements:
+                await asyncio.to_thread(note, statement.source, suite_base(suite), statement.validator)
 
     def _operators(self, archive: Archive, suite: str, payload: bytes) -> tuple[str, ...]:
         since = self._now() - SHOWN_INTERVALS * self._settings.refresh_interval_s
