@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.keeper.house import DEBIAN, House, ServerFactory, archive_of, house, until
 from tests.simulator.archive import SimulatedArchive
+from tests.simulator.faults import Hold, Status
 from tests.simulator.server import SourceServer
 from tests.store.catalogue_contract import package
 from tests.store.holds_contract import key, used
@@ -22,6 +23,7 @@ from tidegate.keeper.hot_set import Hot, place_of
 from tidegate.keeper.pacing import Slots
 from tidegate.keeper.prefetch import AT_ONCE, Piece, is_security, named, patience, pieces_of, within
 from tidegate.keeper.settings import HoldSettings
+from tidegate.sources.breaker import Breaker, State
 from tidegate.store.catalogue import Snapshot
 from tidegate.store.holds import PackageKey, Wish
 from tidegate.store.settings import StoreSettings
@@ -264,6 +266,72 @@ async def test_what_is_beyond_the_bound_is_fetched_behind_the_switch(
             await here.events("prefetch-complete")
         assert holds(here, hello.path)
         assert here.prefetch.missing[DEBIAN, "stable"] == ()
+
+
+async def test_a_security_suite_waits_for_a_slow_source_no_longer_than_its_own_setting(
+    archive: SimulatedArchive, serve: ServerFactory, tmp_path: Path
+) -> None:
+    security = "stable-security"
+    archive.add_package("hello", "1.0", suite=security)
+    archive.publish()
+    server, limits = serve(), settings(prefetch_s=60.0, wait_s=60.0, security_wait_s=0.5)
+    async with house(tmp_path, archive_of(archive.keys, server), hold=limits) as here:
+        await here.adopt(security)
+        use(here, "hello")
+        hello = archive.update_package("hello", "1.1", suite=security)
+        archive.publish(security)
+        stalled = server.fault(Hold(), "*/hello_1.1_*")
+        begun = time.monotonic()
+        await here.adopt(security)
+        assert 0.4 < time.monotonic() - begun < 10.0
+        (event,) = await here.events("adopted-incomplete")
+        assert event.data["reason"] == "1: not here in time"
+        server.heal(stalled)
+        await until(lambda: holds(here, hello.path))
+
+
+async def test_behind_the_switches_security_comes_first(
+    archive: SimulatedArchive, serve: ServerFactory, tmp_path: Path
+) -> None:
+    names = ("hello", "libgreet1", "plain")
+    for name in names:
+        archive.add_package(name, "1.0", suite="stable-security")
+    archive.publish()
+    server, limits = serve(), settings(prefetch_s=0.0, security_wait_s=0.0, connections=1)
+    async with house(tmp_path, archive_of(archive.keys, server), hold=limits) as here:
+        for suite in ("stable", "stable-security"):
+            await here.adopt(suite)
+        here.holds.wish(Wish("pocket", suite="stable"))
+        use(here, *names)
+        for name in names:
+            archive.update_package(name, "1.1")
+            archive.update_package(name, "1.2", suite="stable-security")
+        archive.publish()
+        for suite in ("stable", "stable-security"):
+            await here.adopt(suite)
+        server.forget()
+        with running(here):
+            await until(lambda: not any(here.prefetch.missing.values()))
+        asked = [one.path.rpartition("_1.")[2][0] for one in server.asked("*.deb") if "_1." in one.path]
+        assert asked[:6] == ["2"] * 3 + ["1"] * 3
+
+
+async def test_what_no_source_gave_is_asked_for_again_as_soon_as_one_is_back(
+    archive: SimulatedArchive, two: SourceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefetching, "RETRY_FIRST_S", 1_000.0)
+    monkeypatch.setattr(prefetching, "RECOVERY_SPREAD_S", 0.0)
+    async with house(tmp_path, archive_of(archive.keys, two), hold=SETTINGS) as here:
+        await here.adopt()
+        hello = next(one.path for one in archive.suite("stable").packages if one.name == "hello")
+        away = two.fault(Status(404), "*.deb")
+        use(here, "hello")
+        with running(here):
+            await until(lambda: any("404" in lack.reason for lack in here.prefetch.missing.get((DEBIAN, "stable"), ())))
+            two.heal(away)
+            for tell in here.fetching.health.changed:
+                tell(two.url, Breaker(State.OPEN), Breaker())
+            await until(lambda: holds(here, hello))
 
 
 async def test_what_was_not_fetched_is_fetched_after_a_restart(
