@@ -1,0 +1,66 @@
+"""Whether what is known is young enough to be believed, and if not, since when it is not."""
+
+from dataclasses import dataclass
+
+from tidegate.fleet.inventory import Inventory
+from tidegate.fleet.knowledge import Knowledge
+
+_DAY_S = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class AgeLimits:
+    """What is older than these is not known any more."""
+
+    confirmed_max_s: int = 2 * _DAY_S
+    """Since a feed was last seen, changed or not."""
+    published_max_s: int = 7 * _DAY_S
+    """Since its publisher made it: who is shown the same for longer looks at something that stands still."""
+    host_max_s: int = 3 * _DAY_S
+    """Since a host reported."""
+
+
+DEFAULT_LIMITS = AgeLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """`feed_at` is when the best feed was last known to be current, None if never. `why` is empty where all is well."""
+
+    feed_at: int | None
+    unknown_since: int | None
+    why: tuple[str, ...]
+
+
+def freshness(inventory: Inventory, knowledge: Knowledge, now: int, limits: AgeLimits = DEFAULT_LIMITS) -> Freshness:
+    """Unknown since the earliest of what is too old; since the beginning (0), where nothing was ever known."""
+    feed_at, feed_is_old = _of_feeds(knowledge, now, limits)
+    why: list[str] = []
+    since: list[int] = []
+    if feed_at is None:
+        why.append(f"no feed that speaks of {knowledge.distribution or 'this distribution'} was ever taken in")
+        since.append(0)
+    elif feed_is_old:
+        why.append(f"the newest feed is {(now - feed_at) // 3600} hours old")
+        since.append(feed_at)
+    elif not knowledge.said:
+        why.append(f"no feed says anything about {knowledge.release or 'a release without a name'}")
+        since.append(0)
+    if now - inventory.taken_at > limits.host_max_s:
+        why.append(f"the host last reported {(now - inventory.taken_at) // 3600} hours ago")
+        since.append(inventory.taken_at)
+    return Freshness(feed_at, min(since, default=None), tuple(why))
+
+
+def _of_feeds(knowledge: Knowledge, now: int, limits: AgeLimits) -> tuple[int | None, bool]:
+    """When the feed that stays believable for longest was current, and whether even that is too long ago."""
+    best: tuple[int, int] | None = None
+    for state in knowledge.feeds:
+        confirmed, published = state.confirmed_at, state.provenance.published
+        believable = confirmed + limits.confirmed_max_s
+        current = confirmed
+        if published is not None and published + limits.published_max_s < believable:
+            believable = published + limits.published_max_s
+            current = published if believable < now else confirmed
+        best = max(best or (believable, current), (believable, current))
+    return (None, False) if best is None else (best[1], best[0] < now)

@@ -1,0 +1,92 @@
+"""Kernels are judged by what runs: flavour by flavour, by the running one's own source, whatever else is installed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from tidegate.advisories.statement import Status
+from tidegate.fleet.case import Case, Subject, classed, had, not_readable
+from tidegate.fleet.kernels import Image, flavour_of, followed, images, sources_of_images
+from tidegate.fleet.ruling import UNTRIAGED, Ruling, at_least, is_open, key
+from tidegate.fleet.verdict import Dormant, Exposure, Finding, Untriaged
+
+_NOT_FOLLOWED = "; no meta package brings the next kernel of this flavour"
+
+
+def judged(case: Case) -> Iterator[Finding | Untriaged | Dormant | str]:
+    """Everything about a host's kernels; a sentence for what could not be judged."""
+    installed = images(case.inventory.packages)
+    runs = case.inventory.host.kernel
+    running = next((one for one in installed if one.name == runs), None)
+    if running is None and runs:
+        yield f"{runs} runs, and no package that is installed brought it"
+    if running is not None and running.source not in case.knowledge.said:
+        yield f"no feed says anything about {running.source}, whose {runs} runs"
+    for about in sorted({cve for one in installed for cve in case.knowledge.said.get(one.source, ())}):
+        rulings = {one: case.ruling(one.source, about, one.version) for one in installed}
+        yield from _judged(case, about, rulings, running)
+
+
+def _judged(
+    case: Case, about: str, rulings: Mapping[Image, Ruling | None], running: Image | None
+) -> Iterator[Finding | Untriaged | Dormant]:
+    opened = {image: held for image, held in rulings.items() if held and is_open(held.statement, image.version)}
+    if running is None:
+        if opened:
+            newest = max(opened, key=lambda image: key(image.version))
+            yield _of_unknown(case, about, newest, opened[newest])
+        return
+    holds = rulings[running]
+    if holds is not None and holds.statement.status in UNTRIAGED:
+        yield Untriaged(about, running.source, holds.statement.status, holds.said.since)
+    elif running in opened:
+        yield _of_running(case, about, running, opened[running], rulings)
+    elif holds is not None and (spoiled := not_readable(case, _subject(about, running), holds.statement)) is not None:
+        yield spoiled
+    for image in opened:
+        if image is not running:
+            yield Dormant(about, image.source, image.name, image.version)
+
+
+def _subject(about: str, image: Image) -> Subject:
+    return Subject(about, image.source, image.version, (image.binary,), image.held)
+
+
+def _of_unknown(case: Case, about: str, image: Image, holds: Ruling) -> Finding:
+    found = classed(case, _subject(about, image), holds, _wanted(case, image, holds.statement.fixed))
+    reason = f"{image.name} is installed, and the host does not say that it runs"
+    last = found.exposure if found.exposure is not Exposure.UNKNOWN else found.last_known
+    return replace(found, exposure=Exposure.UNKNOWN, last_known=last, reason=reason, since=case.inventory.taken_at)
+
+
+def _of_running(
+    case: Case, about: str, running: Image, holds: Ruling, rulings: Mapping[Image, Ruling | None]
+) -> Finding:
+    found = classed(case, _subject(about, running), holds, _wanted(case, running, holds.statement.fixed))
+    better = [image for image, other in rulings.items() if _is_better(image, other, running)]
+    if better and found.exposure is not Exposure.UNKNOWN:
+        next_one = max(better, key=lambda image: key(image.version))
+        reason = f"{next_one.name} is installed, and {running.name} runs: restart"
+        return replace(found, exposure=Exposure.NOT_RUNNING, reason=reason, fixed=found.fixed or next_one.version)
+    if holds.statement.status is Status.RELEASED and not followed(running, case.inventory.packages):
+        return replace(found, reason=found.reason + _NOT_FOLLOWED)
+    return found
+
+
+def _is_better(image: Image, holds: Ruling | None, running: Image) -> bool:
+    """A newer kernel of the same flavour, of whatever source, of which it is known that it has not the fault."""
+    return (
+        holds is not None
+        and image.flavour == running.flavour
+        and key(image.version) > key(running.version)
+        and holds.statement.status not in UNTRIAGED
+        and not is_open(holds.statement, image.version)
+    )
+
+
+def _wanted(case: Case, image: Image, fixed: str | None) -> list[tuple[str, bool | None]]:
+    """An image of the flavour, of whatever ABI: the name of the fixed one is not known beforehand."""
+    if fixed is None:
+        return []
+    offers = case.offers(sources_of_images(image.source))
+    fit = [one for one in offers if flavour_of(one.binary) == image.flavour and at_least(one.version, fixed)]
+    return [(fit[0].binary if fit else f"linux-image-…-{image.flavour}", had(fit))]
