@@ -83,7 +83,7 @@ def classed(case: Case, subject: Subject, holds: Ruling, wanted: Sequence[tuple[
         reason=reason + ("; the host holds it back" if subject.held_back else ""),
         since=holds.said.since,
         fixed=statement.fixed if statement.status is Status.RELEASED else None,
-        pocket=statement.place.pocket,
+        pocket=holds.pocket,
         mitigations=remedies,
         held_back=subject.held_back,
     )
@@ -162,7 +162,7 @@ def _class(
         return Exposure.NO_FIX, _no_fix(holds)
     if statement.fixed is None:
         return Exposure.UNKNOWN, "fixed, in a version that no feed names"
-    pocket = statement.place.pocket
+    pocket = holds.pocket
     if pocket and pockets is not None and pocket not in pockets:
         return Exposure.NO_FIX, f"fixed in {statement.fixed} for hosts with {pocket}, which this one has not"
     unlisted = [name for name, can in wanted if can is None]

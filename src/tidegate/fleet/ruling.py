@@ -37,6 +37,11 @@ class Ruling:
     def statement(self) -> Statement:
         return self.said.statement
 
+    @property
+    def pocket(self) -> str:
+        """Where the statement's version is, by the name that hosts have for it."""
+        return _named(self.statement.place.pocket)
+
 
 @lru_cache(maxsize=_VERSIONS_REMEMBERED)
 def key(version: str) -> bytes:
@@ -62,14 +67,17 @@ def ruling(found: Iterable[Said], version: str, pockets: Collection[str] | None)
     """What holds for a host with this version and these pockets (None: nobody said); None where nothing does."""
     by_pocket: dict[str, list[Said]] = {}
     for one in found:
-        pocket = one.statement.place.pocket
-        by_pocket.setdefault(_ALIASES.get(pocket, pocket), []).append(one)
+        by_pocket.setdefault(_named(one.statement.place.pocket), []).append(one)
     merged = {pocket: _newest(said) for pocket, said in by_pocket.items()}
     if "fips" in version.lower():
         for pocket in _FIPS:
             if pocket in merged and (pockets is None or pocket in pockets):
                 return Ruling(merged[pocket])
     return _in_line(merged, version, pockets)
+
+
+def _named(pocket: str) -> str:
+    return _ALIASES.get(pocket, pocket)
 
 
 def _in_line(merged: dict[str, Said], version: str, pockets: Collection[str] | None) -> Ruling | None:
