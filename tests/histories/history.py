@@ -34,6 +34,7 @@ from tidegate.sources.fetching import Fetching
 from tidegate.sources.health import Health, Standing
 from tidegate.sources.health_file import decoded, encoded
 from tidegate.sources.settings import FetchSettings, HealthSettings
+from tidegate.store.holds import PackageKey
 from tidegate.store.settings import StoreSettings
 from tidegate.trust.acceptance import Mark
 from tidegate.trust.keyring import Keyring
@@ -203,12 +204,12 @@ class World:
         script: Script,
         verifier: Verifier,
         *,
-        keeping: KeeperSettings = KEEPER,
+        keeping: KeeperSettings | None = None,
         hold: HoldSettings | None = None,
     ) -> None:
         """Without `hold` nothing is fetched but what clients ask for."""
         self.script, self.verifier = script, verifier
-        self.keeping, self.hold = keeping, hold
+        self.keeping, self.hold = keeping or KEEPER, hold
         self.clock = Clock(BEGIN + script.offset_s)
         self.chance = random.Random(f"play {script.seed}")
         self.record = Record(script)
@@ -221,6 +222,11 @@ class World:
     def now(self) -> float:
         """Seconds of the history."""
         return self.clock.monotonic() - MONOTONIC_START_S
+
+    def use_everything(self, vendor: Vendor) -> None:
+        """The fleet has used each package that there is."""
+        names = [(suite, path.split("/")[3]) for suite in SUITES for path in vendor.suites[suite][0].packages]
+        self.disk.holds.note_used([PackageKey(ARCHIVE, suite, "main", "amd64", name) for suite, name in names], BEGIN)
 
     def live(self) -> Record:
         """All of it."""
@@ -308,8 +314,10 @@ class World:
 
 
 def live(vendor: Vendor, script: Script) -> Record:
-    """Live through a script."""
-    return World(vendor, script, VERIFIER).live()
+    """Live through a script; where its seed is odd, with a fleet that uses everything, which is fetched beforehand."""
+    world = World(vendor, script, VERIFIER, hold=HoldSettings() if script.seed % 2 else None)
+    world.use_everything(vendor)
+    return world.live()
 
 
 VERIFIER: Verifier = _Remembering()

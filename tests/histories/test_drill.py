@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 from tests.histories.door import Answer
 from tests.histories.faults import Fault, Spell
-from tests.histories.history import ARCHIVE, VERIFIER, Record, World
+from tests.histories.history import VERIFIER, Record, World
 from tests.histories.network import Place
 from tests.histories.script import Script, Stop, Visit
 from tests.histories.vendor import BEGIN, SIZES, SUITES, Vendor
 from tidegate.keeper.settings import HoldSettings, KeeperSettings
-from tidegate.store.holds import PackageKey
 
 MINUTE_S, HOUR_S = 60.0, 3_600.0
 ATTACK_S = 2 * HOUR_S
@@ -64,8 +63,7 @@ def played(published: Vendor, hold: HoldSettings | None, script: Script) -> Reco
     vendor = Published(**{name: getattr(published, name) for name in Vendor.__slots__})
     world = World(vendor, script, VERIFIER, keeping=KeeperSettings(), hold=hold)
     world.archive = replace(world.archive, suites=SUITES)
-    names = [(suite, path.split("/")[3]) for suite in SUITES for path in published.suites[suite][0].packages]
-    world.disk.holds.note_used([PackageKey(ARCHIVE, suite, "main", "amd64", name) for suite, name in names], BEGIN)
+    world.use_everything(published)
     return world.live()
 
 
