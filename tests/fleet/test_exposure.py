@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.advisories.samples import NOON, provenance
+from tests.advisories.samples import NOON, provenance, sample
 from tests.fleet.incident import DAY_S, NOTHING, Stock, host, image, meta, package, uname
 from tidegate.advisories.feeds import FEEDS
 from tidegate.advisories.memory_history import MemoryHistory
 from tidegate.advisories.statement import Piece, Status
 from tidegate.advisories.taking_in import take_in
+from tidegate.archive.versions import compare
 from tidegate.fleet.exposure import verdict
-from tidegate.fleet.inventory import Host, Inventory, Package, Suite
+from tidegate.fleet.inventory import Form, Host, Inventory, Package, Suite
 from tidegate.fleet.knowledge import known_of
 from tidegate.fleet.supply import Offer
 from tidegate.fleet.verdict import Exposure, Finding, Verdict
@@ -239,6 +242,9 @@ def test_without_a_meta_package_an_upgrade_brings_no_kernel_and_this_is_said() -
     assert "no meta package" in only(judged(history, bare)).reason
     followed = noble(image(RUNS), meta(), runs=RUNS)
     assert "no meta package" not in only(judged(history, followed)).reason
+    held = package("linux-image-generic", "6.8.0.110.110", "linux-meta", held=True)
+    assert only(judged(history, noble(image(RUNS), held, runs=RUNS))).held_back
+    assert not only(judged(history, followed)).held_back
 
 
 def test_a_kernel_that_is_no_packages_is_not_judged_and_the_host_is_not_clean() -> None:
@@ -321,3 +327,83 @@ def test_knowledge_of_another_release_is_a_mistake_and_no_answer() -> None:
         verdict(
             noble(package("bash", "1")), known_of(feed("noble_bash: needed"), "ubuntu", "jammy", NOON), NOTHING, NOON
         )
+
+
+def test_a_live_patch_is_no_version_to_install() -> None:
+    history = feed("noble_linux: needed")
+    record = json.loads(sample("ubuntu-osv/LSN-0108-1.json"))
+    for one in record["affected"]:
+        one["package"]["purl"] = "pkg:deb/ubuntu/linux@6.8.0-1.1?arch=source&distro=noble"
+        one["package"]["name"] = "linux"
+    record["affected"] = record["affected"][:1]
+    piece = Piece("osv/lsn.json", json.dumps(record).encode())
+    assert take_in(history, FEEDS["ubuntu-osv"], [piece], provenance("ubuntu-osv", NOON)).problems == ()
+    found = judged(history, noble(image(RUNS), meta(), runs=RUNS))
+    assert (only(found).about, only(found).exposure, only(found).mitigations) == (CVE, Exposure.NO_FIX, ())
+
+
+def test_debians_kernel_is_judged_by_its_binarys_version_and_not_by_that_of_its_signatures() -> None:
+    history = MemoryHistory()
+    said = {"releases": {"bookworm": {"status": "resolved", "fixed_version": "6.1.119-1", "urgency": "low"}}}
+    piece = Piece(f"linux/{CVE}", json.dumps(said).encode())
+    take_in(history, FEEDS["debian-tracker"], [piece], provenance("debian-tracker", NOON))
+
+    def of(runs: str, *versions: str) -> Verdict:
+        kernels = [
+            Package(f"linux-image-6.1.0-{abi}-amd64", "amd64", version, "linux-signed-amd64", f"{version[:-2]}+1")
+            for abi, version in zip(("27", "28"), versions, strict=False)
+        ]
+        latest = Package("linux-image-amd64", "amd64", versions[-1], "linux-signed-amd64", "6.1+1")
+        inventory = Inventory(Host("db-1", "", "debian", "bookworm", runs), (*kernels, latest), NOON, Form.REPORT)
+        offer = Offer("linux-image-6.1.0-28-amd64", "amd64", "6.1.119-1", "6.1.119+1", obtainable=True)
+        supply = Stock({("bookworm", "linux-signed-amd64"): (offer,)})
+        return verdict(inventory, known_of(history, "debian", "bookworm", NOON), supply, NOON)
+
+    found = only(of("6.1.0-27-amd64", "6.1.115-1"))
+    assert (found.package, found.exposure, found.reason) == ("linux", Exposure.FIXABLE, "6.1.119-1 can be had")
+    assert only(of("6.1.0-27-amd64", "6.1.115-1", "6.1.119-1")).exposure is Exposure.NOT_RUNNING
+    assert of("6.1.0-28-amd64", "6.1.115-1", "6.1.119-1").clean
+
+
+# Whatever is said.
+
+VERSIONS = st.sampled_from(["1", "2", "2+esm1", "3~rc1", "3"])
+LINES = st.builds(
+    "{}noble_{}: {}".format,
+    st.sampled_from(["", "esm-infra/", "esm-apps/", "fips/"]),
+    st.sampled_from(["bash", "zlib"]),
+    st.one_of(
+        st.sampled_from(["needs-triage", "needed", "pending", "deferred", "ignored (no)", "not-affected", "DNE"]),
+        st.builds("released ({})".format, VERSIONS),
+        st.builds("pending ({})".format, VERSIONS),
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(LINES, max_size=6, unique_by=lambda line: line.partition(":")[0]),
+    VERSIONS,
+    st.sampled_from([None, (), ("infra",), ("infra", "apps")]),
+    st.booleans(),
+    st.integers(0, 10),
+)
+def test_only_what_was_published_for_a_host_is_fixable_or_kept_from_it(
+    lines: list[str], version: str, pockets: Sequence[str] | None, can: bool, days: int
+) -> None:
+    inventory = noble(package("bash", version), package("zlib", version), pockets=pockets)
+    supply = Stock({("noble", name): (Offer(name, "amd64", "3", "3", can),) for name in ("bash", "zlib")})
+    knowledge = known_of(feed(*lines), "ubuntu", "noble", NOON + days * DAY_S)
+    found = verdict(inventory, knowledge, supply, NOON + days * DAY_S)
+    released = {line for line in lines if "released" in line}
+    for one in found.findings:
+        was = one.last_known or one.exposure
+        if was in (Exposure.FIXABLE, Exposure.NOT_HELD):
+            assert any(f"_{one.package}: released ({one.fixed})" in line for line in released)
+            assert compare(version, one.fixed or "") < 0
+            assert (was is Exposure.FIXABLE) is can
+            assert one.pocket in {"", *(f"esm-{name}" for name in pockets or ())} or pockets is None
+        else:
+            assert was is Exposure.NO_FIX
+        assert (one.exposure is Exposure.UNKNOWN) is (days > 2)
+    assert found.clean is (days <= 2 and bool(knowledge.said) and not found.findings)

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,77 @@ def test_the_line_of_shell_prints_what_is_read_twice_the_same() -> None:
     assert found.host.kernel == os.uname().release
     assert "dpkg" in {one.binary for one in found.packages}
     assert "\n" not in report.command()
+
+
+@dataclass
+class Shell:
+    """The line of shell on a host of our making: its modules, and its programs."""
+
+    folder: Path
+
+    def program(self, name: str, text: str) -> None:
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def modules(self, *, loaded: str = "", built_in: str = "", there: str = "") -> None:
+        folder = self.folder / "modules" / os.uname().release
+        folder.mkdir(parents=True)
+        (folder / "modules.builtin").write_text(built_in)
+        (folder / "modules.dep").write_text(there)
+        (self.folder / "loaded").write_text(loaded)
+
+    def run(self) -> Inventory:
+        line = report.command().replace("/lib/modules", f"{self.folder}/modules")
+        line = line.replace("/proc/modules", f"{self.folder}/loaded")
+        env = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
+        ran = subprocess.run(["sh", "-c", line], capture_output=True, env=env, check=False)
+        return report.parse(ran.stdout, taken_at=NOON, host="here")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    made = Shell(tmp_path)
+    made.program("apt-get", r"printf 'suite\tUbuntu\tnoble\nsuite\tDebian Backports\tb\nsuite\tUbuntu\tnoble\n'")
+    made.program("dpkg-query", r"printf 'package\tbash\t5.2\tamd64\tbash\t5.2\tii \t\n'")
+    return made
+
+
+OTHERS = "kernel/crypto/algif_hash.ko:\nkernel/crypto/xalgif_aead.ko:\n"
+AEAD = "kernel/crypto/algif_aead.ko"
+
+
+@pytest.mark.parametrize(
+    ("files", "rule", "expected"),
+    [
+        ({"there": f"{AEAD}.zst: kernel/crypto/af_alg.ko.zst\n"}, "", (False, False, True, False)),
+        ({"there": f"{OTHERS}kernel/x.ko: {AEAD}\n"}, "", (False, False, False, False)),
+        ({"there": f"{AEAD.replace('_', '-')}.xz:\n"}, "", (False, False, True, False)),
+        ({"built_in": f"{AEAD}\n", "there": OTHERS}, "", (False, True, False, False)),
+        ({"there": f"{AEAD}:\n", "loaded": "algif_aead 12288 0 - Live 0x0\n"}, "", (True, False, True, False)),
+        ({"there": f"{AEAD}:\n"}, "install algif_aead /bin/false", (False, False, True, True)),
+        ({"there": f"{AEAD}:\n"}, "blacklist algif_aead", (False, False, True, False)),
+    ],
+)
+def test_the_line_of_shell_tells_loaded_built_in_loadable_and_blocked_apart(
+    shell: Shell, files: dict[str, str], rule: str, expected: tuple[bool, ...]
+) -> None:
+    shell.modules(**files)
+    shell.program("modprobe", f"echo 'alias x y'; echo '{rule}'")
+    assert shell.run().modules == (Module("algif_aead", *expected),)
+
+
+def test_what_the_line_of_shell_cannot_find_out_is_not_made_up(shell: Shell) -> None:
+    shell.program("modprobe", "exit 1")
+    found = shell.run()
+    assert found.modules == (Module("algif_aead", loaded=None),)
+    assert found.host.suites == frozenset({Suite("Debian Backports", "b"), Suite("Ubuntu", "noble")})
+    shell.program("apt-get", "exit 100")
+    assert shell.run().host.suites is None
+    shell.program("dpkg-query", r"printf 'package\tbash\t5.2\tamd64\tbash\t5.2\tii \t\n'; exit 2")
+    with pytest.raises(FormatError, match="cut off"):
+        shell.run()
 
 
 BITS = st.sampled_from(

@@ -18,7 +18,7 @@ UNREADABLE_MAX = 100
 MODULES_MAX = 1000
 SUITES_MAX = 1000
 
-_BINARY = re.compile(r"[a-z0-9][a-z0-9+._-]{0,127}")
+_BINARY = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _WORD = re.compile(r"[!-~]{1,128}")
 _RELEASE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")

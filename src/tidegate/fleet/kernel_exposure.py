@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tidegate.advisories.statement import Status
 from tidegate.fleet.case import Case, Subject, classed, had, not_readable
-from tidegate.fleet.kernels import Image, flavour_of, followed, images, sources_of_images
+from tidegate.fleet.kernels import Image, flavour_of, images, metas, sources_of_images
 from tidegate.fleet.ruling import UNTRIAGED, Ruling, at_least, is_open, key
 from tidegate.fleet.verdict import Dormant, Exposure, Finding, Untriaged
 
@@ -40,19 +40,22 @@ def _judged(
         yield Untriaged(about, running.source, holds.statement.status, holds.said.since)
     elif running in opened:
         yield _of_running(case, about, running, opened[running], rulings)
-    elif holds is not None and (spoiled := not_readable(case, _subject(about, running), holds.statement)) is not None:
+    elif holds and (spoiled := not_readable(case, _subject(case, about, running), holds.statement)):
         yield spoiled
     for image in opened:
         if image is not running:
             yield Dormant(about, image.source, image.name, image.version)
 
 
-def _subject(about: str, image: Image) -> Subject:
-    return Subject(about, image.source, image.version, (image.binary,), image.held)
+def _subject(case: Case, about: str, image: Image) -> Subject:
+    """A hold on a kernel's own package keeps nothing back: the next one has another name."""
+    brings = metas(image, case.inventory.packages)
+    held_back = bool(brings) and all(one.held for one in brings)
+    return Subject(about, image.source, image.version, (image.binary,), held_back)
 
 
 def _of_unknown(case: Case, about: str, image: Image, holds: Ruling) -> Finding:
-    found = classed(case, _subject(about, image), holds, _wanted(case, image, holds.statement.fixed))
+    found = classed(case, _subject(case, about, image), holds, _wanted(case, image, holds.statement.fixed))
     reason = f"{image.name} is installed, and the host does not say that it runs"
     last = found.exposure if found.exposure is not Exposure.UNKNOWN else found.last_known
     return replace(found, exposure=Exposure.UNKNOWN, last_known=last, reason=reason, since=case.inventory.taken_at)
@@ -61,13 +64,13 @@ def _of_unknown(case: Case, about: str, image: Image, holds: Ruling) -> Finding:
 def _of_running(
     case: Case, about: str, running: Image, holds: Ruling, rulings: Mapping[Image, Ruling | None]
 ) -> Finding:
-    found = classed(case, _subject(about, running), holds, _wanted(case, running, holds.statement.fixed))
+    found = classed(case, _subject(case, about, running), holds, _wanted(case, running, holds.statement.fixed))
     better = [image for image, other in rulings.items() if _is_better(image, other, running)]
     if better and found.exposure is not Exposure.UNKNOWN:
         next_one = max(better, key=lambda image: key(image.version))
         reason = f"{next_one.name} is installed, and {running.name} runs: restart"
         return replace(found, exposure=Exposure.NOT_RUNNING, reason=reason, fixed=found.fixed or next_one.version)
-    if holds.statement.status is Status.RELEASED and not followed(running, case.inventory.packages):
+    if holds.statement.status is Status.RELEASED and not metas(running, case.inventory.packages):
         return replace(found, reason=found.reason + _NOT_FOLLOWED)
     return found
 

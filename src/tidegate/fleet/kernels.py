@@ -33,7 +33,6 @@ class Image:
     source: str
     version: str
     binary: str
-    held: bool
 
 
 def images(packages: Iterable[Package]) -> tuple[Image, ...]:
@@ -66,11 +65,11 @@ def sources_of_images(source: str) -> tuple[str, ...]:
     return source, source.replace("linux", "linux-signed", 1), f"{source}-signed-amd64", f"{source}-signed-arm64"
 
 
-def followed(image: Image, packages: Iterable[Package]) -> bool:
-    """Whether a meta package is installed that brings the next kernel of this flavour."""
+def metas(image: Image, packages: Iterable[Package]) -> list[Package]:
+    """The installed meta packages that bring the next kernel of this flavour."""
     flavours = {image.flavour, _VIRTUAL} if image.flavour == "generic" else {image.flavour}
     stems = {f"{stem}{flavour}" for stem in ("linux-image-", "linux-") for flavour in flavours}
-    return any(_is_meta(package.binary, stems) for package in packages if package.source.startswith("linux"))
+    return [one for one in packages if one.source.startswith("linux") and _is_meta(one.binary, stems)]
 
 
 def _is_meta(binary: str, stems: set[str]) -> bool:
@@ -83,4 +82,4 @@ def _image(package: Package) -> Image | None:
         return None
     signed = _SIGNED.fullmatch(package.source)
     source = f"linux{signed['rest']}" if signed else package.source
-    return Image(found["name"], found["flavour"], source, package.version, package.binary, package.held)
+    return Image(found["name"], found["flavour"], source, package.version, package.binary)

@@ -42,11 +42,12 @@ printf 'os\t%s\t%s\t%s\nkernel\t%s\n' "$ID" "$VERSION_ID" "$VERSION_CODENAME" "$
 printf 'boot\t%s\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)";
 if s=$(apt-get indextargets --format "suite$t\$(ORIGIN)$t\$(RELEASE)" 'Created-By: Packages' 2>/dev/null);
 then printf '%s\n' "$s"|LC_ALL=C sort -u|grep .; printf 'suites\tyes\n'; else printf 'suites\tno\n'; fi;
-for m in MODULES; do b='?'; d='?'; c='?';
-if [ -r $l/modules.builtin ]; then b=$(yn grep -q "/${m}[.]ko" $l/modules.builtin); fi;
-if [ -r $l/modules.dep ]; then d=$(yn grep -q "/${m}[.]ko[^:]*:" $l/modules.dep); fi;
-if a=$(modprobe -c 2>/dev/null); then c=$(printf '%s' "$a"|yn grep -Eq "^install $m (/usr)?/bin/(false|true)"); fi;
-printf 'module\t%s\t%s\t%s\t%s\t%s\n' $m "$(yn grep -q "^$m " /proc/modules)" "$b" "$d" "$c"; done;
+for m in MODULES; do a='?'; b='?'; d='?'; c='?'; n=$(echo $m|sed 's/_/[-_]/g');
+if [ -r /proc/modules ]; then a=$(yn grep -q "^$m " /proc/modules); fi;
+if [ -r $l/modules.builtin ]; then b=$(yn grep -q "/${n}[.]ko" $l/modules.builtin); fi;
+if [ -r $l/modules.dep ]; then d=$(yn grep -q "/${n}[.]ko[^:]*:" $l/modules.dep); fi;
+if e=$(modprobe -c 2>/dev/null); then c=$(printf '%s\n' "$e"|yn grep -Eq "^install $n (/usr)?/bin/(false|true)"); fi;
+printf 'module\t%s\t%s\t%s\t%s\t%s\n' $m "$a" "$b" "$d" "$c"; done;
 q=$(dpkg-query -W -f="package$t\${binary:Package}$t\${Version}$t\${Architecture}$t\${source:Package}$t\
 \${source:Version}$t\${db:Status-Abbrev}$t\${Origin}\n") && printf '%s\n' "$q"|LC_ALL=C sort && echo end)
 """
