@@ -95,9 +95,9 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
         await stop.wait()
         await worker.stop()
         return 0
-    # Imported only now, and beside the loop: the first hit waits neither for the admin port nor for the log.
-    await asyncio.to_thread(_import_what_can_wait)
     _greet(tell, view, worker)
+    # Imported only now, and beside the loop: the first hit does not wait for the admin port.
+    await asyncio.to_thread(_import_admin)
     write_running(store.layout, view.running)
     worker.journal.note(
         "started", "gateway", version=__version__, listen=view.running.listen, offline=settings.fetch.offline
@@ -134,9 +134,7 @@ def _running(place: Place, admin: socket.socket, workers: int) -> RunningReport:
     )
 
 
-def _import_what_can_wait() -> None:
-    import structlog  # noqa: F401  (the command's news are told with it)
-
+def _import_admin() -> None:
     import tidegate.web.app
     import tidegate.web.serving  # noqa: F401  (imported again where it is used, at no cost)
 
