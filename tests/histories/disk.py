@@ -93,6 +93,7 @@ class Blobs(MemoryBlobs):
         """The same disk under the next process."""
         after = type(self)(self._is_full)
         after._fds, self._fds = self._fds, {}
+        after._used = dict(self._used)
         return after
 
     def close(self) -> None:

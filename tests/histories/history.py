@@ -22,11 +22,14 @@ from tests.keeper.house import ingest_here
 from tidegate.gateway.resolve import Resolver
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.hot_listing import Stores
+from tidegate.keeper.housekeeping import Decision
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.settings import HoldSettings, KeeperSettings
+from tidegate.keeper.solitude import EVENTS_READ_MAX
+from tidegate.keeper.sweeping import Sweeping, incidents_of, survey
 from tidegate.sources import fetching, hashing
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.breaker import Breaker
@@ -50,6 +53,8 @@ VERDICTS_MAX = 4_096
 HASH_IN_THREAD_FROM_BYTES = 300_000
 EVENTS_MAX = 100_000
 STORE = StoreSettings(free_bytes_min=0, memory_spool_bytes_max=4 << 20)
+TIGHT = StoreSettings(free_bytes_min=0, memory_spool_bytes_max=4 << 20, quota_bytes=1)
+FORGET_AFTER_S = HoldSettings().forget_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ class _Life:
         health.probed = True
         health.sources.update(world.remembered())
         health.changed.append(world.turned)
-        self.fetching = Fetching(disk.blobs, FETCH, STORE, health)
+        self.fetching = Fetching(disk.blobs, FETCH, world.store, health)
         self.fetching.landed.append(lambda flight: world.record.flights.update([flight.wanted.digest]))
         self.pen = disk.pen()
         archives = {ARCHIVE: world.archive}
@@ -163,6 +168,7 @@ class _Life:
         prober.answered.append(self.keeper.saw)
         prober.doubtful.append(self.keeper.look)
         self._running = [loop.create_task(self.keeper.run()), loop.create_task(prober.run())]
+        self._running.append(loop.create_task(self._sweeping().run()))
         if prefetch is not None:
             self._running.append(loop.create_task(prefetch.run()))
         self.visitors: list[asyncio.Task[None]] = []
@@ -179,6 +185,19 @@ class _Life:
             now=world.clock.time,
             chance=world.chance.random,
         )
+
+    def _sweeping(self) -> Sweeping:
+        world, disk = self._world, self._world.disk
+        stores = Stores(disk.catalogue, disk.blobs, disk.holds, disk.marks)
+
+        def decided() -> Decision:
+            now, forget_after_s = world.clock.time(), FORGET_AFTER_S
+            incidents = incidents_of(stores, disk.journal.last(EVENTS_READ_MAX))
+            return survey(
+                stores, world.store, now=now, forget_after_s=forget_after_s, archives=[ARCHIVE], incidents=incidents
+            )
+
+        return Sweeping(disk.blobs, self.pen, world.store, decided)
 
     def visit(self, visiting: Visit) -> None:
         """A client comes."""
@@ -206,8 +225,10 @@ class World:
         *,
         keeping: KeeperSettings | None = None,
         hold: HoldSettings | None = None,
+        store: StoreSettings = STORE,
     ) -> None:
         """Without `hold` nothing is fetched but what clients ask for."""
+        self.store = store
         self.script, self.verifier = script, verifier
         self.keeping, self.hold = keeping or KEEPER, hold
         self.clock = Clock(BEGIN + script.offset_s)
@@ -314,9 +335,15 @@ class World:
 
 
 def live(vendor: Vendor, script: Script) -> Record:
-    """Live through a script; where its seed is odd, with a fleet that uses everything, which is fetched beforehand."""
-    world = World(vendor, script, VERIFIER, hold=HoldSettings() if script.seed % 2 else None)
-    world.use_everything(vendor)
+    """Live through a script.
+
+    Where its seed is odd, with a fleet that uses everything, which is fetched beforehand; where it is a multiple of
+    three, with a store that is always too full, so that what nobody counts on does not stay.
+    """
+    hold = HoldSettings() if script.seed % 2 else None
+    world = World(vendor, script, VERIFIER, hold=hold, store=STORE if script.seed % 3 else TIGHT)
+    if script.seed % 2 or script.seed % 3:
+        world.use_everything(vendor)
     return world.live()
 
 
