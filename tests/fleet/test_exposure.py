@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.advisories.samples import NOON, provenance, sample
+from tests.advisories.samples import NOON, provenance
 from tests.fleet.incident import DAY_S, NOTHING, Stock, host, image, meta, package, uname
 from tidegate.advisories.feeds import FEEDS
 from tidegate.advisories.memory_history import MemoryHistory
@@ -33,25 +33,31 @@ def feed(*lines: str, cve: str = CVE, at: int = NOON, into: MemoryHistory | None
     return history
 
 
-def osv(package: str, version: str, fixed: str | None, *, at: int, into: MemoryHistory) -> None:
-    """Ubuntu's OSV with one record."""
-    events = [{"introduced": "0"}] + ([{"fixed": fixed}] if fixed else [])
-    record = {
+def record(package: str, fixed: str | None, *, introduced: str = "0") -> dict[str, Any]:
+    """Ubuntu's OSV record of the CVE, about one package of noble."""
+    events = [{"introduced": introduced}] + ([{"fixed": fixed}] if fixed else [])
+    place = {
+        "ecosystem": "Ubuntu:24.04:LTS",
+        "name": package,
+        "purl": f"pkg:deb/ubuntu/{package}@1?arch=source&distro=noble",
+    }
+    return {
         "id": f"UBUNTU-{CVE}",
         "modified": "2026-04-01T00:00:00Z",
-        "affected": [
-            {
-                "package": {
-                    "ecosystem": "Ubuntu:24.04:LTS",
-                    "name": package,
-                    "purl": f"pkg:deb/ubuntu/{package}@{version}?arch=source&distro=noble",
-                },
-                "ranges": [{"type": "ECOSYSTEM", "events": events}],
-            }
-        ],
+        "affected": [{"package": place, "ranges": [{"type": "ECOSYSTEM", "events": events}]}],
     }
-    piece = Piece("osv/one.json", json.dumps(record).encode())
-    assert take_in(into, FEEDS["ubuntu-osv"], [piece], provenance("ubuntu-osv", at)).problems == ()
+
+
+def notice(identity: str, package: str, fixed: str, details: str) -> dict[str, Any]:
+    """A notice that names the CVE and an update of one package of noble."""
+    return record(package, fixed) | {"id": identity, "upstream": [f"UBUNTU-{CVE}"], "details": details}
+
+
+def osv(*records: dict[str, Any], at: int = NOON, into: MemoryHistory) -> MemoryHistory:
+    """Ubuntu's OSV with these records."""
+    pieces = [Piece(f"osv/{one['id']}.json", json.dumps(one).encode()) for one in records]
+    assert take_in(into, FEEDS["ubuntu-osv"], pieces, provenance("ubuntu-osv", at)).problems == ()
+    return into
 
 
 def judged(history: MemoryHistory, inventory: Inventory, supply: Stock = NOTHING, *, now: int = NOON) -> Verdict:
@@ -123,7 +129,7 @@ def test_a_half_done_update_is_open_by_the_binaries_that_are_old_and_all_of_them
 def test_the_newest_word_of_several_feeds_holds_also_where_a_fix_is_taken_back() -> None:
     inventory = noble(package("bash", "5.3"))
     history = feed("noble_bash: released (5.3)", at=NOON - 7200)
-    osv("bash", "5.3", "5.3", at=NOON - 7200, into=history)
+    osv(record("bash", "5.3"), at=NOON - 7200, into=history)
     assert judged(history, inventory).clean
     feed("noble_bash: needed", at=NOON - 60, into=history)
     assert only(judged(history, inventory)).exposure is Exposure.NO_FIX
@@ -132,9 +138,28 @@ def test_the_newest_word_of_several_feeds_holds_also_where_a_fix_is_taken_back()
 
 def test_affected_says_less_than_needs_triage_which_the_same_vendor_means_by_it() -> None:
     history = feed("noble_bash: needs-triage", at=NOON - 60)
-    osv("bash", "5.2", None, at=NOON, into=history)
+    osv(record("bash", None), into=history)
     found = judged(history, noble(package("bash", "5.2")))
     assert (len(found.untriaged), found.findings) == (1, ())
+
+
+def test_what_is_older_than_the_fault_has_it_not() -> None:
+    history = osv(record("bash", "5.3", introduced="5.2"), into=MemoryHistory())
+    assert judged(history, noble(package("bash", "5.1"))).clean
+    assert only(judged(history, noble(package("bash", "5.2")))).fixed == "5.3"
+
+
+def test_what_is_listed_for_another_architecture_or_in_a_pocket_that_is_not_enabled_cannot_be_had() -> None:
+    history = feed("noble_bash: released (5.3)")
+
+    def of(architecture: str, pocket: str) -> Exposure:
+        offer = Offer("bash", architecture, "5.3", "5.3", obtainable=True, pocket=pocket)
+        return only(judged(history, noble(package("bash", "5.2")), Stock({("noble", "bash"): (offer,)}))).exposure
+
+    assert of("amd64", "") is Exposure.FIXABLE
+    assert of("all", "") is Exposure.FIXABLE
+    assert of("arm64", "") is Exposure.NOT_HELD
+    assert of("amd64", "esm-infra") is Exposure.NOT_HELD
 
 
 # Pockets.
@@ -203,7 +228,7 @@ def test_a_fips_package_is_judged_by_its_own_line_of_versions() -> None:
 def test_each_flavour_is_judged_by_its_own_source() -> None:
     history = feed("noble_linux: released (6.8.0-117.117)", "noble_linux-aws: released (6.8.0-1055.58)")
     aws = image("6.8.0-1050.52", "linux-signed-aws", "aws")
-    generic = image("6.8.0-117.117")
+    generic = image("6.8.0-2000.2000")
     inventory = host("noble", aws, generic, meta("aws"), runs="6.8.0-1050-aws", taken_at=NOON)
     found = only(judged(history, inventory))
     # A fixed kernel of another flavour is no reason to restart: it is not the one that starts.
@@ -224,6 +249,13 @@ def test_a_newer_kernel_of_the_same_flavour_from_another_source_waits_for_a_rest
     found = only(judged(history, host("noble", old, new, runs="6.14.0-37-generic", taken_at=NOON)))
     assert (found.exposure, found.package) == (Exposure.NOT_RUNNING, "linux-hwe-6.14")
     assert "6.17.0-29-generic is installed" in found.reason
+
+
+def test_an_older_kernel_without_the_fault_is_not_what_a_restart_brings() -> None:
+    history = feed("noble_linux: not-affected (introduced later)", "noble_linux-hwe-6.17: needed")
+    new = image("6.17.0-20.20~24.04.1", "linux-signed-hwe-6.17")
+    found = only(judged(history, noble(image(RUNS), new, runs="6.17.0-20-generic")))
+    assert (found.exposure, found.package) == (Exposure.NO_FIX, "linux-hwe-6.17")
 
 
 def test_headers_and_libraries_of_the_kernels_source_run_nowhere() -> None:
@@ -294,6 +326,15 @@ def test_a_record_that_cannot_be_read_any_more_makes_its_packages_unknown_and_no
     assert not found.clean
 
 
+def test_what_another_feed_of_the_vendor_says_is_known_though_one_cannot_be_read() -> None:
+    history = feed("noble_bash: released (5.3)", at=NOON - 7200)
+    osv(record("bash", "5.3"), into=history)
+    broken = Piece(f"active/{CVE}", b"Candidate: " + CVE.encode() + b"\nnoble_bash: maybe")
+    other = Piece("active/CVE-2026-0002", b"Candidate: CVE-2026-0002\nnoble_zlib: needed")
+    take_in(history, FEEDS["ubuntu-tracker"], [broken, other], provenance("ubuntu-tracker", NOON - 60))
+    assert judged(history, noble(package("bash", "5.3"))).clean
+
+
 def test_one_fresh_record_makes_no_old_feed_young() -> None:
     history = feed("noble_bash: released (5.3)", at=NOON - 30 * DAY_S)
     piece = Piece("active/CVE-2026-0002", b"Candidate: CVE-2026-0002\nnoble_zlib: needed")
@@ -329,17 +370,31 @@ def test_knowledge_of_another_release_is_a_mistake_and_no_answer() -> None:
         )
 
 
+MITIGATES = "This update mitigates the issue until kernel updates are there."
+
+
 def test_a_live_patch_is_no_version_to_install() -> None:
     history = feed("noble_linux: needed")
-    record = json.loads(sample("ubuntu-osv/LSN-0108-1.json"))
-    for one in record["affected"]:
-        one["package"]["purl"] = "pkg:deb/ubuntu/linux@6.8.0-1.1?arch=source&distro=noble"
-        one["package"]["name"] = "linux"
-    record["affected"] = record["affected"][:1]
-    piece = Piece("osv/lsn.json", json.dumps(record).encode())
-    assert take_in(history, FEEDS["ubuntu-osv"], [piece], provenance("ubuntu-osv", NOON)).problems == ()
-    found = judged(history, noble(image(RUNS), meta(), runs=RUNS))
-    assert (only(found).about, only(found).exposure, only(found).mitigations) == (CVE, Exposure.NO_FIX, ())
+    osv(notice("LSN-0108-1", "linux-aws", "6.8.0-1.1", MITIGATES), into=history)
+    found = only(judged(history, noble(image(RUNS), meta(), runs=RUNS)))
+    assert (found.about, found.exposure, found.mitigations) == (CVE, Exposure.NO_FIX, ())
+
+
+@pytest.mark.parametrize(
+    ("package_of_notice", "details", "mitigated"),
+    [
+        ("kmod", MITIGATES, True),
+        ("kmod", "Several issues were fixed.", False),
+        ("linux", MITIGATES, False),
+    ],
+)
+def test_only_an_update_of_another_package_that_says_so_is_a_mitigation(
+    package_of_notice: str, details: str, mitigated: bool
+) -> None:
+    history = feed("noble_linux: needed")
+    osv(notice("USN-1-1", package_of_notice, "7", details), into=history)
+    found = only(judged(history, noble(image(RUNS), meta(), runs=RUNS)))
+    assert found.exposure is (Exposure.MITIGATION_ONLY if mitigated else Exposure.NO_FIX)
 
 
 def test_debians_kernel_is_judged_by_its_binarys_version_and_not_by_that_of_its_signatures() -> None:
