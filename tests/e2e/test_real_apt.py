@@ -340,17 +340,24 @@ def test_apt_ends_within_seconds_and_says_why_where_nothing_can_be_given(
 
 @pytest.mark.slow  # apt asks again after 1, 2 and 4 s
 def test_package_that_cannot_be_had_ends_apt_with_a_sentence_and_is_had_later(
-    gateway: GatewayProcess,
-    apt: PrivateApt,
+    gateway_process: GatewayFactory,
+    served: ServedArchive,
+    private_apt: AptFactory,
     archive: SimulatedArchive,
     oracle: Oracle,
     source_server: SourceServer,
 ) -> None:
+    gateway = gateway_process(served, settings="[health]\nbackoff_cap_s = 1.0\n")
+    gateway.start()
+    apt = private_apt(sources(VENDOR), proxy=gateway.url)
     apt.update().check()
     source_server.refuse()
     result = apt.download("hello")
     assert (result.exit, result.timed_out) == (100, False)
     assert "Connection refused" in result.said
     source_server.accept()
+    gateway.wait_for(
+        lambda: gateway.get("/debian/pool/main/h/hello/hello_1.0_amd64.deb").status == 200
+    )  # within the cap, or a probe's second
     apt.download("hello").check()
     judge(apt, archive, oracle)

@@ -36,13 +36,15 @@ def world(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Worl
 
 @pytest.fixture
 def cold(world: World) -> Iterator[str]:
-    """A package of a mebibyte, held nowhere, and a gateway that remembers no fault of its sources."""
+    """A package of a mebibyte, held nowhere, and a gateway that remembers neither faults nor uses."""
     yield COLD
     for source in (world.server, world.second):
         source.heal()
         source.forget()
     world.gateway.stop()
     (world.gateway.state / "sources.json").unlink()
+    for left in world.gateway.state.glob("holds.db*"):  # what was used is fetched beforehand
+        left.unlink()
     for blob in (world.gateway.state / "cache/blobs").glob("*/*"):
         if blob.stat().st_size == len(world.body(COLD)):
             blob.unlink()
