@@ -193,7 +193,7 @@ class Keeper:
             while True:
                 suites = self._suites()
                 self._looking.observer.retain(suites | self._looks.keys())
-                for key in suites - self._schedules.keys():
+                for key in sorted(suites - self._schedules.keys()):
                     self._schedules[key] = Schedule()
                     task = group.create_task(self._keep_fresh(key, self._schedules[key]))
                     task.add_done_callback(partial(self._unscheduled, key))
