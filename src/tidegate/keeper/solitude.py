@@ -112,7 +112,7 @@ class Solitude:
                 if one.valid_until is not None
             }
         for suite, (date, valid_until) in self._ends.items():
-            if now > valid_until and self._known.expired.get(suite) != date:
+            if int(now) > valid_until and self._known.expired.get(suite) != date:
                 self._known.expired[suite] = date
                 self._journal.note(EXPIRED, suite, date=date, valid_until=valid_until)
                 self._tell(EXPIRED, suite, "its Release is past its Valid-Until, and no newer one came; apt refuses it")
