@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Callable
 
 import msgspec
 
+from tidegate.keeper.child import ChildError, told_by
 from tidegate.keeper.settings import HoldSettings
 from tidegate.keeper.stock import Stock
 from tidegate.store.layout import Layout
@@ -22,25 +22,11 @@ class StocktakingError(Exception):
 
 async def count_in_process(layout: Layout, forget_after_s: float) -> Stock:
     """Count in a child process. Raises StocktakingError."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tidegate.keeper.stocktaking", str(layout.state), str(layout.cache), str(forget_after_s)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    arguments = (str(layout.state), str(layout.cache), str(forget_after_s))
     try:
-        async with asyncio.timeout(COUNT_TIMEOUT_S):
-            out, err = await child.communicate()
-    except TimeoutError:
-        raise StocktakingError(f"what is held was not counted within {COUNT_TIMEOUT_S:g} s") from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode:
-        tail = err.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise StocktakingError(f"what is held could not be counted: {' '.join(tail) or child.returncode}")
+        out = await told_by("tidegate.keeper.stocktaking", *arguments, timeout_s=COUNT_TIMEOUT_S)
+    except ChildError as error:
+        raise StocktakingError(f"what is held could not be counted: {error}") from None
     return msgspec.json.decode(out, type=Stock)
 
 
