@@ -3,9 +3,14 @@
 STATE/marks.db      high-water marks: what was ever accepted (threat 9: survives a wiped cache)
 STATE/journal.db    append-only events
 STATE/holds.db      what the fleet uses, and what its operator wants held
+STATE/advisories.db what the feeds said, and from when to when
+STATE/fleet.db      what the hosts reported, and from when to when
+STATE/feeds/        feeds' files as they were published: the newest of each, and those on their way
+STATE/tokens.json   who may report hosts: digests of tokens, never the tokens
 STATE/sources.json  what was learned of the sources; begun anew where it is missing
 STATE/running.json  who serves this state now, and where it listens
 STATE/control.sock  commands to the running gateway, for whoever may open it
+STATE/desk.sock     the same to the process beside it that keeps advisories and hosts
 CACHE/blobs/ab/cd…  verified bytes by SHA-256
 CACHE/tmp/          bytes on their way; emptied at start, never read
 CACHE/catalogue.db  what the served snapshots list
@@ -45,6 +50,22 @@ class Layout:
         return self.state / "holds.db"
 
     @property
+    def advisories(self) -> Path:
+        return self.state / "advisories.db"
+
+    @property
+    def fleet(self) -> Path:
+        return self.state / "fleet.db"
+
+    @property
+    def feeds(self) -> Path:
+        return self.state / "feeds"
+
+    @property
+    def tokens(self) -> Path:
+        return self.state / "tokens.json"
+
+    @property
     def sources(self) -> Path:
         return self.state / "sources.json"
 
@@ -55,6 +76,10 @@ class Layout:
     @property
     def control(self) -> Path:
         return self.state / "control.sock"
+
+    @property
+    def desk(self) -> Path:
+        return self.state / "desk.sock"
 
     @property
     def catalogue(self) -> Path:
