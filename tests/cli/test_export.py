@@ -301,7 +301,7 @@ def test_since_a_date_only_what_came_later_is_carried_with_all_metadata(
     now = time.time()
     old = {path.stat().st_ino for path in (first.root / "cache/blobs").glob("??/*")}
     ages = {True: LONG_AGO_S, False: 0}
-    monkeypatch.setattr("tidegate.keeper.carrying.born_at", lambda fd: now - ages[os.fstat(fd).st_ino in old])
+    monkeypatch.setattr("tidegate.holding.carrying.born_at", lambda fd: now - ages[os.fstat(fd).st_ino in old])
     first.archive.update_package("hello", "2.0")
     first.archive.publish()
     first.work("hello")

@@ -16,7 +16,7 @@ from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.web.hold_report import WishRequest
-from tidegate.wiring.holding import WishError, wish_of
+from tidegate.wiring.hold import WishError, wish_of
 
 HELLO = "pool/main/h/hello/hello_1.0_amd64.deb"
 NOBODY = 65_534

@@ -17,7 +17,7 @@ from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tidegate.cli.exit_codes import ExitCode
-from tidegate.keeper.readiness import Readiness
+from tidegate.holding.readiness import Readiness
 
 SETTINGS = "[hold]\ncount_interval_s = 0.2\n"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.realapt import PrivateApt
-from tidegate.keeper.apt_judge import judge
-from tidegate.keeper.closure import closure, resolve
-from tidegate.keeper.hot_set import Place
-from tidegate.keeper.universe import HeldIndex, Universe
+from tidegate.holding.apt_judge import judge
+from tidegate.holding.closure import closure, resolve
+from tidegate.holding.hot_set import Place
+from tidegate.holding.universe import HeldIndex, Universe
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(200)]
 

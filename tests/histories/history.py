@@ -20,16 +20,17 @@ from tests.histories.script import Script, Stop, Visit
 from tests.histories.vendor import BEGIN, SUITES, Vendor
 from tests.keeper.house import ingest_here
 from tidegate.gateway.resolve import Resolver
+from tidegate.holding.hot_listing import Stores
+from tidegate.holding.housekeeping import Decision
+from tidegate.holding.prefetching import Prefetching
+from tidegate.holding.settings import HoldSettings
+from tidegate.holding.solitude import EVENTS_READ_MAX
+from tidegate.holding.sweeping import Sweeping, incidents_of, survey
 from tidegate.keeper.adoption import Ports
-from tidegate.keeper.hot_listing import Stores
-from tidegate.keeper.housekeeping import Decision
 from tidegate.keeper.keeper import Keeper
-from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
-from tidegate.keeper.settings import HoldSettings, KeeperSettings
-from tidegate.keeper.solitude import EVENTS_READ_MAX
-from tidegate.keeper.sweeping import Sweeping, incidents_of, survey
+from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources import fetching, hashing
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.breaker import Breaker

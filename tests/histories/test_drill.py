@@ -12,7 +12,8 @@ from tests.histories.history import VERIFIER, Record, World
 from tests.histories.network import Place
 from tests.histories.script import Script, Stop, Visit
 from tests.histories.vendor import BEGIN, SIZES, SUITES, Vendor
-from tidegate.keeper.settings import HoldSettings, KeeperSettings
+from tidegate.holding.settings import HoldSettings
+from tidegate.keeper.settings import KeeperSettings
 
 MINUTE_S, HOUR_S = 60.0, 3_600.0
 ATTACK_S = 2 * HOUR_S

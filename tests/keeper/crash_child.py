@@ -13,12 +13,12 @@ from pathlib import Path
 
 import uvloop
 
+from tests.holding.keeping import sweeping
 from tests.keeper.crash_point import Trace
 from tests.keeper.house import configured, house
-from tests.keeper.keeping import sweeping
-from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.outcome import NotAdopted
 from tidegate.store import committer
+from tidegate.store.ingest_process import ingest_in_process
 
 PROBE = "probe"
 

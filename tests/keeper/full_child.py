@@ -15,13 +15,13 @@ from pathlib import Path
 
 import uvloop
 
+from tests.holding.keeping import sweeping
 from tests.keeper.full_point import Starved
 from tests.keeper.house import INRELEASE, House, configured, house
-from tests.keeper.keeping import sweeping
-from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.outcome import NotAdopted
 from tidegate.sources.flight import Stage, Wanted
 from tidegate.store import committer
+from tidegate.store.ingest_process import ingest_in_process
 
 BEGUN = "begun"
 NEVER = 1 << 30

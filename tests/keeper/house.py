@@ -20,21 +20,22 @@ from tests.sources.sinks import settings as fetch_settings
 from tests.store.drafts import read
 from tidegate.archive.errors import FormatError
 from tidegate.archive.paths import suite_base
+from tidegate.holding.hot_listing import Stores
+from tidegate.holding.prefetching import Prefetching
+from tidegate.holding.settings import HoldSettings
+from tidegate.holding.sweeping import left_bytes
 from tidegate.keeper.adoption import Ports
-from tidegate.keeper.hot_listing import Stores
-from tidegate.keeper.ingest import Job, take_in
-from tidegate.keeper.ingest_process import Ingest, IngestError
 from tidegate.keeper.keeper import Keeper
-from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome, SuiteKey
-from tidegate.keeper.prefetching import Prefetching
+from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome
 from tidegate.keeper.release_files import Trust
-from tidegate.keeper.settings import HoldSettings, KeeperSettings
-from tidegate.keeper.sweeping import left_bytes
+from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Wanted
-from tidegate.store.catalogue import Catalogue, Snapshot
+from tidegate.store.catalogue import Catalogue, Snapshot, SuiteKey
 from tidegate.store.file_blobs import FileBlobs
+from tidegate.store.ingest import Job, take_in
+from tidegate.store.ingest_process import Ingest, IngestError
 from tidegate.store.journal import Event, SqliteJournal
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout

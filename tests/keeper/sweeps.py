@@ -11,8 +11,8 @@ from typing import Protocol, Self
 import pytest
 import uvloop
 
+from tests.holding.keeping import age
 from tests.keeper.house import DEBIAN, House, archive_of, assert_coherent, house
-from tests.keeper.keeping import age
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer

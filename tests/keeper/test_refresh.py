@@ -15,8 +15,8 @@ from tests.simulator.faults import CorruptByte, HtmlPage, RawAnswer, Silence, St
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tests.sources.sinks import SHORT_S, answered
-from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.outcome import Adopted, Confirmed
+from tidegate.store.ingest_process import ingest_in_process
 from tidegate.trust.verdict import Reason
 
 PACKAGES = "dists/stable/main/binary-amd64/Packages.xz"

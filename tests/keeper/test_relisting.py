@@ -11,9 +11,9 @@ import pytest
 from tests.keeper.house import DEBIAN, ServerFactory, archive_of, house, ingest_here
 from tests.simulator.archive import SimulatedArchive
 from tests.store.holds_contract import NOW
-from tidegate.keeper.learning import Learning
-from tidegate.keeper.relisting import relist
+from tidegate.holding.learning import Learning
 from tidegate.store.holds import MemoryHolds, Origin
+from tidegate.store.relisting import relist
 from tidegate.store.sqlite_holds import SqliteHolds
 
 HELLO = "pool/main/h/hello/hello_1.0_amd64.deb"

@@ -24,9 +24,9 @@ from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tests.store.drafts import read
 from tidegate.keeper import keeper
-from tidegate.keeper.ingest_process import ingest_in_process
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted
 from tidegate.store import sqlite_catalogue
+from tidegate.store.ingest_process import ingest_in_process
 
 PACKAGES = "main/binary-amd64/Packages.xz"
 PATCHES = "main/binary-amd64/Packages.diff/Index"

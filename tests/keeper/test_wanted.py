@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate.archive.paths import ENDINGS, listing_stem
 from tidegate.archive.release import IndexEntry, Release
-from tidegate.keeper.wanted import (
-    ENDINGS,
-    Scope,
-    WantedIndices,
-    indices_that_may_list,
-    listing_stem,
-    wanted_indices,
-)
+from tidegate.keeper.wanted import Scope, WantedIndices, indices_that_may_list, wanted_indices
 
 AMD64 = Scope((), ("amd64",), deb_src=False)
 

@@ -21,6 +21,8 @@ from tidegate.archive.errors import BadPath, excerpt
 PATH_CHARS_MAX = 2048
 SEGMENT_BYTES_MAX = 255
 """NAME_MAX of Linux file systems: no mirror can hold a longer name."""
+ENDINGS = (".xz", ".zst", ".bz2", ".gz", "")
+"""Of an index in its compressions; the smallest first, which is what apt itself prefers."""
 DIGEST_HEX_CHARS = {"MD5Sum": 32, "SHA1": 40, "SHA256": 64, "SHA512": 128}
 
 # What nearly every path looks like. Segments start with anything but a dot, so neither `.` nor `..` fits, and
@@ -135,6 +137,15 @@ def encoded(path: str) -> str:
     `+` is encoded, as apt does it: object stores take a bare one for a space.
     """
     return quote(path, safe="/~:")
+
+
+def listing_stem(path: str) -> str | None:
+    """`main/binary-amd64/Packages` for an index (in any compression) that lists artifacts, else None."""
+    directory, _, name = path.rpartition("/")
+    stem = next((name.removesuffix(ending) for ending in ENDINGS if ending and name.endswith(ending)), name)
+    if stem in ("Packages", "Sources") or (name == "Index" and directory.endswith(".diff")):
+        return f"{directory}/{stem}" if directory else stem
+    return None
 
 
 def suite_base(suite: str) -> str:

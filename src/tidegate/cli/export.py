@@ -15,7 +15,7 @@ from tidegate.cli.options import ConfigOption, StateOption, overrides, settings_
 from tidegate.cli.render import Column, JsonOption, json_wanted, note, say, say_json, table
 
 if TYPE_CHECKING:
-    from tidegate.keeper.carrying import Choice
+    from tidegate.holding.carrying import Choice
     from tidegate.web.export_report import ExportReport
     from tidegate.wiring.export import Progress
 
@@ -107,7 +107,7 @@ def _choice(
     hot_set: bool,
     since: datetime | None,
 ) -> "Choice":
-    from tidegate.keeper.carrying import Choice
+    from tidegate.holding.carrying import Choice
 
     return Choice(
         archives=tuple(archives or ()),

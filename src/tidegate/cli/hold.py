@@ -92,7 +92,7 @@ def add(
     that is needed cannot be had; the rule stands all the same.
     """
     from tidegate.web.hold_report import WishRequest
-    from tidegate.wiring.holding import WishError
+    from tidegate.wiring.hold import WishError
 
     if all_of and (patterns or suite):
         raise Failure(ExitCode.USAGE, Complaint("--all-of stands alone: no patterns, and no --suite"))

@@ -13,8 +13,8 @@ from tidegate.cli.options import ConfigOption, StateOption, overrides, settings_
 from tidegate.cli.render import Column, JsonOption, json_wanted, say, say_json, table
 
 if TYPE_CHECKING:
-    from tidegate.keeper.readiness import Finding, Readiness, SuiteReadiness
-    from tidegate.keeper.stock import Lack, Share
+    from tidegate.holding.readiness import Finding, Readiness, SuiteReadiness
+    from tidegate.holding.stock import Lack, Share
 
 LISTED_MAX = 20
 """Packages listed without --all."""
@@ -72,8 +72,8 @@ def readiness(
     configured suite that was never adopted, or one whose lists are not held.
     """
     from tidegate.archive.errors import FormatError
-    from tidegate.keeper.readiness import Thresholds
-    from tidegate.keeper.stock import Kind
+    from tidegate.holding.readiness import Thresholds
+    from tidegate.holding.stock import Kind
     from tidegate.wiring.ask_readiness import readiness as counted
 
     unknown = [one for one in of or () if one not in KINDS]

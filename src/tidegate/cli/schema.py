@@ -27,7 +27,7 @@ _REPORTS = {
     "hold-remove": "tidegate.web.hold_report:HoldRemoveReport",
     "hold-list": "tidegate.web.hold_report:HoldsReport",
     "hold-why": "tidegate.web.hold_report:HoldWhyReport",
-    "readiness": "tidegate.keeper.readiness:Readiness",
+    "readiness": "tidegate.holding.readiness:Readiness",
     "gc": "tidegate.web.gc_report:GcReport",
     "refresh": "tidegate.web.report:RefreshReport",
     "import-acng": "tidegate.web.report:ImportReport",

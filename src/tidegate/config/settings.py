@@ -5,7 +5,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from tidegate.gateway.settings import GatewaySettings
-from tidegate.keeper.settings import HoldSettings, KeeperSettings
+from tidegate.holding.settings import HoldSettings
+from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.settings import ArchiveSettings, FetchSettings, HealthSettings
 from tidegate.store.settings import StoreSettings
 from tidegate.trust.settings import TrustSettings

@@ -3,7 +3,7 @@
 mark      raised first: what was accepted once is never undercut again, whatever happens next
 indices   fetched by digest from whichever source has them, kept
 listings  taken in beside; nothing sees them yet
-packages  those of them that the fleet will ask for next, within a bound (keeper/prefetch.py)
+packages  those of them that the fleet will ask for next, within a bound (whoever fits `Beforehand` knows which)
 switch    one transaction
 """
 
@@ -13,24 +13,41 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from tidegate.archive.paths import suite_base
+from tidegate.archive.paths import listing_stem, suite_base
 from tidegate.archive.release import IndexEntry, Release
-from tidegate.keeper.ingest import INDEX_BYTES_MAX, Job
-from tidegate.keeper.ingest_process import Ingest, IngestError
-from tidegate.keeper.prefetching import Prefetching
 from tidegate.keeper.release_files import Statement
-from tidegate.keeper.wanted import Scope, listing_stem, wanted_indices
+from tidegate.keeper.wanted import Scope, wanted_indices
 from tidegate.sources.archive import Archive
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Flight, Stage, Wanted
 from tidegate.sources.naming import index_paths
 from tidegate.store.blobs import BlobStore, verify
-from tidegate.store.catalogue import Adoption, Catalogue, Listed, Snapshot
+from tidegate.store.catalogue import Adoption, Catalogue, Listed, Snapshot, SuiteKey
+from tidegate.store.ingest import INDEX_BYTES_MAX, Job
+from tidegate.store.ingest_process import Ingest, IngestError
 
 
 class IncompleteError(Exception):
     """The set could not be had whole: a sentence saying which piece and why."""
+
+
+class Beforehand(Protocol):
+    """What is done for the fleet's sake before a switch. It raises nothing and keeps no snapshot from being adopted."""
+
+    @property
+    def switch_s_max(self) -> float:
+        """No switch waits longer."""
+        ...
+
+    def switching(self, key: SuiteKey) -> asyncio.Event:
+        """Set while a switch of this suite waits: until then what is served has to do."""
+        ...
+
+    async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Callable[[Snapshot], None]:
+        """Have what these indices of a newer snapshot list and the fleet wants; what to do once it is adopted."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +59,7 @@ class Ports:
     catalogue: Catalogue
     ingest: Ingest
     progress: Callable[[str], None]
-    prefetch: Prefetching | None = None
+    prefetch: Beforehand | None = None
     """Where it is missing, packages are fetched when clients ask for them, and not before."""
 
 
@@ -89,9 +106,9 @@ async def adopt(taking: Taking, ports: Ports, turn: Callable[[int], Awaitable[No
     if ports.prefetch is None:
         return await asyncio.to_thread(ports.catalogue.adopt, adoption)
     listings = [Listed(base + one.path, one.sha256, one.size) for one in entries if listing_stem(one.path)]
-    ahead = await ports.prefetch.before(archive, suite, listings)
+    after = await ports.prefetch.before(archive, suite, listings)
     adopted = await asyncio.to_thread(ports.catalogue.adopt, adoption)
-    ports.prefetch.after(adopted, ahead)
+    after(adopted)
     return adopted
 
 

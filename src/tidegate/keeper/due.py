@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tidegate.keeper.pacing import jittered_s
 from tidegate.sources.breaker import State, may_ask
 from tidegate.sources.health import Health, Standing
+from tidegate.sources.pacing import jittered_s
 
 NEWS_INTERVALS = 3.0
 BEHIND_HASTE_INTERVALS = 2.0

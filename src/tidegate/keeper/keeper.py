@@ -18,8 +18,7 @@ from tidegate.keeper.adoption import Ports
 from tidegate.keeper.choosing import Heard
 from tidegate.keeper.looking import Looking
 from tidegate.keeper.on_demand import OnDemand
-from tidegate.keeper.outcome import NotAdopted, Outcome, SuiteKey
-from tidegate.keeper.pacing import jittered_s, retry_pause_s
+from tidegate.keeper.outcome import NotAdopted, Outcome
 from tidegate.keeper.record import Record
 from tidegate.keeper.release_files import Answer, Asking, Trust
 from tidegate.keeper.rhythm import freeze_of, newest_dates
@@ -27,7 +26,8 @@ from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.breaker import Breaker, State
 from tidegate.sources.failure import Excluded
-from tidegate.store.catalogue import Look
+from tidegate.sources.pacing import jittered_s, retry_pause_s
+from tidegate.store.catalogue import Look, SuiteKey
 from tidegate.store.journal_writer import JournalWriter
 
 RETIRE_EVERY_S = 3600.0

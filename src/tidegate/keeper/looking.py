@@ -14,7 +14,6 @@ from tidegate.keeper.adoption import IncompleteError, Ports, Taking, adopt
 from tidegate.keeper.choosing import Choice, Heard, Waiting, choices, held_back, is_served, passed_over
 from tidegate.keeper.observer import Observer
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
-from tidegate.keeper.pacing import Pace
 from tidegate.keeper.polling import Patience, poll, waves
 from tidegate.keeper.record import Record
 from tidegate.keeper.release_files import Answer, Asking, Statement, Trust, ask
@@ -22,6 +21,7 @@ from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.breaker import State
 from tidegate.sources.failure import Excluded, Failure, FetchError
+from tidegate.sources.pacing import Pace
 from tidegate.sources.selection import Plan, plan
 from tidegate.trust.acceptance import Rules
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from math import inf
 
 from tidegate.archive.paths import suite_base
-from tidegate.keeper.outcome import SuiteKey
 from tidegate.keeper.record import Record
 from tidegate.keeper.release_files import Answer, Asking, Dated, Statement
 from tidegate.keeper.sightings import Finding, Found, Sighting, Sightings
@@ -16,7 +15,7 @@ from tidegate.sources.archive import Archive, Source
 from tidegate.sources.failure import Excluded, FetchError
 from tidegate.sources.fetching import Unchanged
 from tidegate.sources.health import Health
-from tidegate.store.catalogue import Catalogue
+from tidegate.store.catalogue import Catalogue, SuiteKey
 from tidegate.store.marks import Marks
 from tidegate.trust.verdict import Reason, Refused, utc
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from tidegate.sources.failure import Excluded
 from tidegate.store.catalogue import Snapshot
 
-SuiteKey = tuple[str, str]
-"""An archive and one of its suites."""
-
 
 @dataclass(frozen=True, slots=True)
 class Adopted:

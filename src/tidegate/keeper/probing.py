@@ -15,12 +15,12 @@ from functools import partial
 
 from tidegate.archive.paths import suite_base
 from tidegate.keeper.due import Probed, begun, due, first, suite_for
-from tidegate.keeper.pacing import Bucket, take
 from tidegate.keeper.release_files import Answer, Asking, Dated, Statement, Trust, ask
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive, Source
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.fetching import Fetching, Unchanged
+from tidegate.sources.pacing import Bucket, take
 from tidegate.store.catalogue import Catalogue
 from tidegate.trust.acceptance import Rules
 from tidegate.trust.verdict import Reason, Refused, utc

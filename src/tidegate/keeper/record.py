@@ -12,7 +12,7 @@ from tidegate.sources.failure import Excluded
 from tidegate.store.journal_writer import JournalWriter
 
 if TYPE_CHECKING:
-    from tidegate.keeper.outcome import SuiteKey
+    from tidegate.store.catalogue import SuiteKey
 
 REMEMBERED_MAX = 4096
 

@@ -51,33 +51,3 @@ class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     suites_max: Annotated[int, Meta(ge=1, description="suites held at most, adopted on request included")] = 256
     scrub_interval_s: Annotated[float, Meta(gt=0, description="between two readings of everything held")] = 86_400.0
     scrub_rate_bytes_s: Annotated[int, Meta(ge=1024, description="read at most so fast when scrubbing")] = 20_971_520
-
-
-class HoldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[hold]`: what the fleet is to have before it asks."""
-
-    forget_after_s: Annotated[
-        float, Meta(gt=0, description="what clients have not asked for in so long is no longer held on their account")
-    ] = 7_776_000.0
-    count_interval_s: Annotated[
-        float, Meta(gt=0, description="between two counts of what is held of what the fleet would need (readiness)")
-    ] = 300.0
-    prefetch_s: Annotated[
-        float,
-        Meta(ge=0, description="how long a switch to a newer snapshot waits for wanted packages; 0: never"),
-    ] = 300.0
-    prefetch_bytes: Annotated[
-        int, Meta(ge=0, description="fetched of wanted packages before one switch at most; the rest comes after it")
-    ] = 4_294_967_296
-    wait_s: Annotated[
-        float, Meta(ge=0, description="how long a switch waits for wanted packages that no source gives right now")
-    ] = 60.0
-    security_wait_s: Annotated[
-        float, Meta(ge=0, description="how long the switch of a security suite waits, whatever is missing")
-    ] = 60.0
-    connections: Annotated[
-        int, Meta(ge=1, le=64, description="wanted packages fetched at the same time; security updates go first")
-    ] = 4
-    requests_per_minute: Annotated[
-        int, Meta(ge=1, description="for wanted packages, to each source; a quarter of it may come at once")
-    ] = 600

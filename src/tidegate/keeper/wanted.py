@@ -3,10 +3,8 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from tidegate.archive.paths import ENDINGS
 from tidegate.archive.release import IndexEntry, Release
-
-# The smallest first: what apt itself prefers.
-ENDINGS = (".xz", ".zst", ".bz2", ".gz", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,6 @@ def wanted_indices(release: Release, suite: str, scope: Scope, asked: Collection
     required = {entry.path: entry for stem in stems if (entry := _smallest(release, stem)) is not None}
     learned = {path: release.entries[path] for path in asked if path in release.entries and path not in required}
     return WantedIndices(tuple(required.values()), tuple(learned.values()))
-
-
-def listing_stem(path: str) -> str | None:
-    """`main/binary-amd64/Packages` for an index (in any compression) that lists artifacts, else None."""
-    directory, _, name = path.rpartition("/")
-    stem = next((name.removesuffix(ending) for ending in ENDINGS if ending and name.endswith(ending)), name)
-    if stem in ("Packages", "Sources") or (name == "Index" and directory.endswith(".diff")):
-        return f"{directory}/{stem}" if directory else stem
-    return None
 
 
 def indices_that_may_list(path: str, release: Release, suite: str) -> tuple[IndexEntry, ...]:

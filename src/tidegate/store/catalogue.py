@@ -12,6 +12,9 @@ from typing import NamedTuple, Protocol
 
 from tidegate.archive.packages import Package
 
+SuiteKey = tuple[str, str]
+"""An archive and one of its suites."""
+
 
 class Listed(NamedTuple):
     """An artifact that signed metadata accounts for."""

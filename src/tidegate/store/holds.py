@@ -2,7 +2,7 @@
 
 A *hold* says that a package is wanted, by whom, and since when: its clients asked for it, a host has it installed, a
 rule's dependencies need it. A *wish* is a rule that the operator wrote, by names, patterns or whole pockets; what it
-matches is decided anew whenever indices change (`keeper/hot_set.py`), so that tomorrow's packages count too.
+matches is decided anew whenever indices change (`holding/hot_set.py`), so that tomorrow's packages count too.
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tidegate.keeper.readiness import Readiness
+from tidegate.holding.readiness import Readiness
 from tidegate.web.gc_control import GcView, gc_routes
 from tidegate.web.hold_control import HoldView, hold_routes
 from tidegate.web.probe_report import ProbeReport, ProbeRound

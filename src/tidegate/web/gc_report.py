@@ -5,8 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from tidegate.keeper.housekeeping import GOING, Amount, Removal, Room, Standing, tightness
-from tidegate.keeper.sweeping import Swept
+from tidegate.holding.housekeeping import GOING, Amount, Removal, Room, Standing, tightness
+from tidegate.holding.sweeping import Swept
 
 LISTED_MAX = 20_000
 MEANINGS: Mapping[Standing, str] = {

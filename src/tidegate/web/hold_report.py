@@ -9,8 +9,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from tidegate.archive.packages import Package
-from tidegate.keeper.hot_listing import Stores, codenames_of, hot_now, hot_set_of
-from tidegate.keeper.hot_set import (
+from tidegate.holding.hot_listing import Stores, codenames_of, hot_now, hot_set_of
+from tidegate.holding.hot_set import (
     TASK,
     Hot,
     HotSet,

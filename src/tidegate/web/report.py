@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from tidegate.keeper.readiness import ReadinessSummary
+from tidegate.holding.readiness import ReadinessSummary
 from tidegate.keeper.rhythm import freeze_of, newest_dates
 from tidegate.sources.archive import Archive
 from tidegate.store.catalogue import Catalogue, Look, Snapshot

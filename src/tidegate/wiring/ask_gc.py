@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from tidegate.config import Gathered
-from tidegate.keeper.sweeping import Sweeping
+from tidegate.holding.sweeping import Sweeping
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.web.gc_report import GcReport
 from tidegate.wiring.ask import NotRunningError, ask

@@ -15,7 +15,7 @@ from tidegate.store.layout import Layout
 from tidegate.web.hold_report import HoldAddReport, HoldRemoveReport, HoldsReport, HoldWhyReport, WishRequest
 from tidegate.wiring.ask import NotRunningError, ask
 from tidegate.wiring.copying import give_to_owner_of
-from tidegate.wiring.holding import Holding, WishError, added, wish_of
+from tidegate.wiring.hold import Holding, WishError, added, wish_of
 from tidegate.wiring.store import layout_of, open_store
 from tidegate.wiring.view import stores_of
 

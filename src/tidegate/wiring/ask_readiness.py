@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 
 from tidegate.config import Gathered
-from tidegate.keeper.readiness import Readiness, Thresholds, judge
-from tidegate.keeper.stocktaking import stock_of
+from tidegate.holding.readiness import Readiness, Thresholds, judge
+from tidegate.holding.stocktaking import stock_of
 from tidegate.wiring.archives import archives_of
 from tidegate.wiring.ask import status
 from tidegate.wiring.readiness import disk_of, facts_of

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tidegate.archive.paths import listing_stem
 from tidegate.config import Gathered
-from tidegate.keeper.carrying import Carried, Carrying, Choice, Piece, carrying
-from tidegate.keeper.hot_listing import Stores
-from tidegate.keeper.wanted import listing_stem
+from tidegate.holding.carrying import Carried, Carrying, Choice, Piece, carrying
+from tidegate.holding.hot_listing import Stores
 from tidegate.store.blobs import BlobStore, WrongBytesError
 from tidegate.web.export_report import ExportReport, ExportRun, SuiteExport
 from tidegate.wiring.export_folder import ExportFolder

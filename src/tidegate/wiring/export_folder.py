@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidegate.keeper.carrying import Piece
+from tidegate.holding.carrying import Piece
 from tidegate.store.blobs import Draft, sha256_of, verify
 from tidegate.wiring.copying import copy
 

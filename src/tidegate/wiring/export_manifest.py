@@ -9,7 +9,7 @@ import msgspec
 from tidegate import __version__
 from tidegate.archive.errors import FormatError
 from tidegate.archive.paths import listed
-from tidegate.keeper.carrying import Piece
+from tidegate.holding.carrying import Piece
 from tidegate.web.export_report import (
     FORM,
     MANIFEST,

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Collection
 
-from tidegate.keeper.hot_listing import Stores
-from tidegate.keeper.housekeeping import Decision
-from tidegate.keeper.solitude import EVENTS_READ_MAX
-from tidegate.keeper.sweeping import Sweeping, incidents_of, survey
+from tidegate.holding.hot_listing import Stores
+from tidegate.holding.housekeeping import Decision
+from tidegate.holding.solitude import EVENTS_READ_MAX
+from tidegate.holding.sweeping import Sweeping, incidents_of, survey
 from tidegate.store.settings import StoreSettings
 from tidegate.web.gc_report import GcReport, gc_report
 from tidegate.wiring.store import Store

@@ -15,12 +15,12 @@ from itertools import chain
 from pathlib import Path
 
 from tidegate.archive.errors import FormatError
+from tidegate.archive.paths import listing_stem
 from tidegate.config import Gathered
 from tidegate.gateway.target import Place, Routes
-from tidegate.keeper.ingest import INDEX_BYTES_MAX, Job, take_in
-from tidegate.keeper.wanted import listing_stem
 from tidegate.store.blobs import Draft, Verified, WrongBytesError, sha256_of, verify
 from tidegate.store.catalogue import Listed
+from tidegate.store.ingest import INDEX_BYTES_MAX, Job, take_in
 from tidegate.store.journal import Happening
 from tidegate.web.report import ImportReport
 from tidegate.wiring.acng_cache import HEAD_BYTES_MAX, HEAD_ENDING, Head, is_artifact, names, read_head, walk

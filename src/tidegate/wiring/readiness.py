@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from tidegate.keeper.readiness import ArchiveFacts, Disk, Facts, SuiteFacts
+from tidegate.holding.readiness import ArchiveFacts, Disk, Facts, SuiteFacts
 from tidegate.sources.archive import Archive
 from tidegate.store.blobs import BlobStore
 from tidegate.store.settings import StoreSettings

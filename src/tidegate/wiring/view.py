@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import msgspec
 
-from tidegate.keeper.hot_listing import Stores
-from tidegate.keeper.outcome import NotAdopted, Outcome, SuiteKey
-from tidegate.keeper.prefetch import Lack, named
-from tidegate.keeper.readiness import Facts, Readiness, Thresholds, judge, summarize
+from tidegate.holding.hot_listing import Stores
+from tidegate.holding.prefetch import Lack, named
+from tidegate.holding.readiness import Facts, Readiness, Thresholds, judge, summarize
+from tidegate.keeper.outcome import NotAdopted, Outcome
 from tidegate.sources.archive import Archive
 from tidegate.sources.health import Health
+from tidegate.store.catalogue import SuiteKey
 from tidegate.store.layout import Layout
 from tidegate.web.alone_report import AloneReport, alone_of
 from tidegate.web.gc_report import GcReport
@@ -22,7 +23,7 @@ from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import RunningReport, StatusReport, SuiteReport, is_ready, suites_of
 from tidegate.web.source_report import Addresses, SourceReport, last_ones, sources_of
 from tidegate.wiring.archives import single_operator_notes
-from tidegate.wiring.holding import Holding, added, wish_of
+from tidegate.wiring.hold import Holding, added, wish_of
 from tidegate.wiring.house import gc
 from tidegate.wiring.probe import as_they_end
 from tidegate.wiring.readiness import disk_of, facts_of

@@ -14,21 +14,19 @@ from tidegate.gateway.resolve import Resolver
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.siblings import Siblings
 from tidegate.gateway.target import Routes
+from tidegate.holding.expand_process import ExpandError, expand_in_process
+from tidegate.holding.hot_listing import Stores
+from tidegate.holding.learning import Learning, forget_for_ever
+from tidegate.holding.prefetching import Prefetching
+from tidegate.holding.solitude import ENDED, EVENTS_READ_MAX, Solitude
+from tidegate.holding.stocktaking_process import Stocktaking
+from tidegate.holding.sweeping import Sweeping, left_bytes
 from tidegate.keeper.adoption import Ports
-from tidegate.keeper.expand_process import ExpandError, expand_in_process
-from tidegate.keeper.hot_listing import Stores
-from tidegate.keeper.ingest_process import IngestError, ingest_in_process
 from tidegate.keeper.keeper import Keeper
-from tidegate.keeper.learning import Learning, forget_for_ever
-from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome, SuiteKey
-from tidegate.keeper.prefetching import Prefetching
+from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
 from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
-from tidegate.keeper.relisting import relist
 from tidegate.keeper.scrub import Mending, scrub_for_ever
-from tidegate.keeper.solitude import ENDED, EVENTS_READ_MAX, Solitude
-from tidegate.keeper.stocktaking_process import Stocktaking
-from tidegate.keeper.sweeping import Sweeping, left_bytes
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State, is_news
@@ -36,7 +34,10 @@ from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Flight
 from tidegate.sources.health import Health
 from tidegate.sources.health_file import HealthFile
+from tidegate.store.catalogue import SuiteKey
+from tidegate.store.ingest_process import IngestError, ingest_in_process
 from tidegate.store.journal_writer import JournalWriter
+from tidegate.store.relisting import relist
 from tidegate.trust.verifier import verifier_for
 from tidegate.wiring.archives import preset_name
 from tidegate.wiring.house import surveying

@@ -1,0 +1,279 @@
+"""Fetches what the fleet will want, before a switch as far as there is time (`holding/prefetch.py`), and behind it.
+
+Nothing of this keeps a snapshot from being adopted: what goes wrong here is told, and the switch comes. It also
+needs no memory: what is missing is seen anew in the store, after a restart as at any time.
+"""
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from sqlite3 import Error as DatabaseError
+
+from tidegate.holding.bringing import NO_ROOM, Bringing
+from tidegate.holding.hot_listing import Stores, hot_set_of
+from tidegate.holding.lacking import lacking_of, lacks_of, unheard_of
+from tidegate.holding.prefetch import Lack, Patience, Piece, is_security, named, patience, reasons_of, within
+from tidegate.holding.settings import HoldSettings
+from tidegate.sources.archive import Archive
+from tidegate.sources.breaker import Breaker, State
+from tidegate.sources.fetching import Fetching
+from tidegate.sources.pacing import Rank, jittered_s, retry_pause_s
+from tidegate.store.catalogue import Listed, Snapshot, SuiteKey
+from tidegate.store.journal_writer import JournalWriter
+
+RETRY_FIRST_S = 2.0
+RETRY_MAX_S = 15.0
+"""Between two tries for what no source gave, while a switch waits."""
+BEHIND_MAX_S = 21_600.0
+"""The same when none does; a source that is back ends the pause."""
+PAUSE_MIN_S = 0.1
+LOOK_EVERY_S = 300.0
+"""What clients have begun to use is seen so often; rules, switches and sources that are back are seen at once."""
+JITTER = 0.2
+RECOVERY_SPREAD_S = 30.0
+"""Over which those come back that wait for a source which answers again."""
+TOO_MUCH = "more than hold.prefetch_bytes"
+NOT_YET = "not asked for yet"
+
+_AHEAD, _BEHIND = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was done before a switch."""
+
+    fetched: int
+    bytes: int
+    seconds: float
+    lacks: tuple[Lack, ...]
+    """What clients hear of from then on and is not held."""
+    known: tuple[Piece, ...]
+    """What they have heard of already, and was not held when this began."""
+    failure: str = ""
+    """Why what is wanted could not be told; empty: it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A file that was tried behind, in vain; `at` (epoch seconds) is when it is tried again."""
+
+    failures: int
+    at: float
+
+
+class Prefetching:
+    """Of all archives. Belongs to one event loop; `run` is the work behind."""
+
+    def __init__(
+        self,
+        archives: Mapping[str, Archive],
+        stores: Stores,
+        fetching: Fetching,
+        journal: JournalWriter,
+        settings: HoldSettings,
+        *,
+        room: Callable[[], int],
+        now: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`room`: see `Bringing`."""
+        self._archives = archives
+        self._stores = stores
+        self._journal = journal
+        self._settings = settings
+        self._now = now
+        self._chance = chance
+        self._bringing = Bringing(stores, fetching, settings, room)
+        self._woken = asyncio.Event()
+        self.missing: dict[SuiteKey, tuple[Lack, ...]] = {}
+        """What each suite lists, is wanted and not held, as of the last time that it was seen to."""
+        self._told: set[SuiteKey] = set()
+        self._switching: dict[SuiteKey, asyncio.Event] = {}
+        self._tries: dict[bytes, _Try] = {}
+        fetching.health.changed.append(self._source_changed)
+
+    @property
+    def switch_s_max(self) -> float:
+        """No switch waits longer."""
+        return max(self._settings.prefetch_s, self._settings.security_wait_s)
+
+    def reconfigure(self, archives: Mapping[str, Archive], settings: HoldSettings) -> None:
+        """Go by other settings from now on."""
+        self._archives, self._settings = archives, settings
+        self._bringing.reconfigure(settings)
+        self.wake()
+
+    def wake(self) -> None:
+        """What is wanted has changed: look soon."""
+        self._woken.set()
+
+    # Before a switch
+
+    def switching(self, key: SuiteKey) -> asyncio.Event:
+        """Set while a switch of this suite waits for packages: until then what is served has to do."""
+        return self._switching.setdefault(key, asyncio.Event())
+
+    async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Callable[[Snapshot], None]:
+        """Fetch what these indices of a newer snapshot list and the fleet wants, within the suite's patience.
+
+        Raises nothing; gives what is to be called once the switch is made. What is served lists, too, holds no switch
+        up: clients know of it already.
+        """
+        try:
+            ahead = await self._before(archive, (archive.name, suite), indices)
+        except (OSError, DatabaseError) as error:
+            ahead = Ahead(0, 0, 0.0, (), (), str(error))
+        return partial(self._after, ahead)
+
+    async def _before(self, archive: Archive, key: SuiteKey, indices: Sequence[Listed]) -> Ahead:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        security, served = self._is_security(key), self._stores.catalogue.snapshot(*key)
+        pieces = await asyncio.to_thread(self._lacking, key, indices)
+        news = await asyncio.to_thread(unheard_of, self._stores.catalogue, archive.name, pieces)
+        await self._bringing.measure()
+        patient = patience(self._settings, served, self._now(), security=security)
+        if news and patient.fetch_s > 0:
+            self.switching(key).set()
+        reasons = await self._within(archive, news, patient, (_AHEAD, not security))
+        lacks = await asyncio.to_thread(lacks_of, self._stores, news, reasons)
+        gone = {lack.piece.digest for lack in lacks}
+        got = [piece.size for piece in news if piece.digest not in gone]
+        new = {piece.digest for piece in news}
+        known = tuple(piece for piece in pieces if piece.digest not in new)
+        return Ahead(len(got), sum(got), loop.time() - begun, lacks, known)
+
+    def _after(self, ahead: Ahead, snapshot: Snapshot) -> None:
+        """The switch was made: tell what was fetched for it and what is missing, and go on behind."""
+        key = (snapshot.archive, snapshot.suite)
+        self._switching.pop(key, None)
+        subject, seconds = " ".join(key), round(ahead.seconds, 3)
+        if ahead.failure:
+            self._journal.note("prefetch-failed", subject, reason=ahead.failure)
+        if ahead.fetched:
+            self._journal.note("prefetched", subject, packages=ahead.fetched, bytes=ahead.bytes, seconds=seconds)
+        if ahead.lacks:
+            self._told.add(key)
+            self._journal.note(
+                "adopted-incomplete",
+                subject,
+                date=snapshot.date,
+                missing=len(ahead.lacks),
+                packages=named([lack.piece for lack in ahead.lacks]),
+                reason=reasons_of(ahead.lacks),
+                seconds=seconds,
+            )
+        reasons = {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
+        if not ahead.failure:
+            known = (Lack(piece, reasons.get(piece.digest, NOT_YET)) for piece in ahead.known)
+            self._see(key, (*ahead.lacks, *known))
+        self.wake()
+
+    async def _within(
+        self, archive: Archive, pieces: Sequence[Piece], patient: Patience, rank: Rank
+    ) -> dict[bytes, str]:
+        """Fetch them; why what is not held afterwards is not, by digest."""
+        if patient.fetch_s <= 0:
+            return {piece.digest: NOT_YET for piece in pieces}
+        fit, others = within(pieces, patient.bytes_max)
+        reasons = {piece.digest: TOO_MUCH for piece in others}
+        loop = asyncio.get_running_loop()
+        begun, left, failures = loop.time(), list(fit), 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(begun + patient.fetch_s):
+                while left:
+                    await self._bringing.bring(archive, left, rank, reasons)
+                    left = [one for one in left if reasons.get(one.digest, NO_ROOM) != NO_ROOM]
+                    failures += 1
+                    pause_s = self._pause_s(failures, RETRY_MAX_S)
+                    if not left or loop.time() + pause_s > begun + patient.wait_s:
+                        break
+                    await asyncio.sleep(pause_s)
+        return reasons
+
+    # Behind
+
+    async def run(self) -> None:
+        """Fetch what is served and wanted and not held, for ever: now, whenever woken, and now and then."""
+        while True:
+            self._woken.clear()
+            with contextlib.suppress(OSError, DatabaseError):  # told where it matters, before a switch; tried again
+                await self._catch_up()
+            again_s = min((one.at for one in self._tries.values()), default=math.inf) - self._now()
+            pause_s = max(PAUSE_MIN_S, min(again_s, jittered_s(LOOK_EVERY_S, JITTER, self._chance())))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._woken.wait()
+
+    async def _catch_up(self) -> None:
+        """See to each served suite once, security first."""
+        served = [one for one in self._stores.catalogue.served() if one.archive in self._archives]
+        security = {one.id: self._is_security((one.archive, one.suite)) for one in served}
+        for snapshot in sorted(served, key=lambda one: not security[one.id]):
+            key, archive = (snapshot.archive, snapshot.suite), self._archives.get(snapshot.archive)
+            if archive is None:
+                continue  # settings were read again meanwhile
+            listings = await asyncio.to_thread(self._stores.catalogue.listings, snapshot)
+            pieces = await asyncio.to_thread(self._lacking, key, listings)
+            await self._bringing.measure()
+            await self._fetch_behind(archive, key, pieces, (_BEHIND, not security[snapshot.id]))
+        self._forget({(one.archive, one.suite) for one in served})
+
+    async def _fetch_behind(self, archive: Archive, key: SuiteKey, pieces: Sequence[Piece], rank: Rank) -> None:
+        """Try those whose turn it is; the pauses between two tries of a file double."""
+        now, before = self._now(), {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
+        due = [piece for piece in pieces if piece.digest not in self._tries or self._tries[piece.digest].at <= now]
+        reasons = {piece.digest: before.get(piece.digest, NOT_YET) for piece in pieces}
+        self._see(key, tuple(Lack(piece, reasons[piece.digest]) for piece in pieces))
+        await self._bringing.bring(archive, due, rank, reasons)
+        lacks = await asyncio.to_thread(lacks_of, self._stores, pieces, reasons)
+        lacking = {lack.piece.digest for lack in lacks}
+        for piece in due:
+            tried = self._tries.pop(piece.digest, None)
+            if piece.digest in lacking:
+                failures = 1 if tried is None else tried.failures + 1
+                self._tries[piece.digest] = _Try(failures, self._now() + self._pause_s(failures, BEHIND_MAX_S))
+        self._see(key, lacks)
+
+    def _see(self, key: SuiteKey, lacks: tuple[Lack, ...]) -> None:
+        self.missing[key] = lacks
+        if not lacks and key in self._told:
+            self._told.discard(key)
+            self._journal.note("prefetch-complete", " ".join(key))
+
+    def _forget(self, but: set[SuiteKey]) -> None:
+        for key in self.missing.keys() - but:
+            del self.missing[key]
+        self._told &= but
+        missing = {lack.piece.digest for lacks in self.missing.values() for lack in lacks}
+        self._tries = {digest: tried for digest, tried in self._tries.items() if digest in missing}
+
+    def _source_changed(self, source: str, before: Breaker, after: Breaker) -> None:
+        """A source answers again: what waits for it comes back, not all gateways at once."""
+        del source
+        if before.state is State.CLOSED or after.state is not State.CLOSED or not any(self.missing.values()):
+            return
+        asyncio.get_running_loop().call_later(self._chance() * RECOVERY_SPREAD_S, self._try_anew)
+
+    def _try_anew(self) -> None:
+        self._tries.clear()
+        self.wake()
+
+    # Both
+
+    def _is_security(self, key: SuiteKey) -> bool:
+        mark = self._stores.marks.get(*key)
+        codename, label = (mark.codename or "", mark.label or "") if mark else ("", "")
+        return is_security(*key, codename, label)
+
+    def _lacking(self, key: SuiteKey, indices: Sequence[Listed]) -> tuple[Piece, ...]:
+        hot_set = hot_set_of(self._stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
+        return lacking_of(self._stores, hot_set, key, indices)
+
+    def _pause_s(self, failures: int, cap_s: float) -> float:
+        return retry_pause_s(failures, first_s=RETRY_FIRST_S, cap_s=cap_s, jitter=JITTER, chance=self._chance())
