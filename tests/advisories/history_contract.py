@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.advisories.samples import NOON, parsed, provenance, statement
 from tidegate.advisories.history import SCORE_STEP, History, Verified
+from tidegate.advisories.listing import By, Listing, Page
 from tidegate.advisories.statement import Kind, Parsed, Problem, Record, Score, Severity, Statement, Status
 
 FEED = "ubuntu-tracker"
@@ -28,6 +30,12 @@ def take(history: History, at: int, *found: Parsed, gone: Sequence[str] = (), pr
 
 def statuses(history: History, as_of: int | None = None) -> list[Status]:
     return [said.statement.status for said in history.said("CVE-2026-0001", as_of)]
+
+
+def listed(history: History, as_of: int | None = None, **asked: Any) -> list[str]:
+    page = history.listed(Listing(Kind.CVE, **asked), as_of)
+    assert page.total == len(page.listed)
+    return [one.about for one in page.listed]
 
 
 class HistoryContract:
@@ -254,6 +262,69 @@ class HistoryContract:
         state = history.feed("epss")
         assert state is not None
         assert state.records == 1
+
+    def test_records_about_a_cve_or_a_notice_are_found_by_its_name(self, history: History) -> None:
+        notice = Parsed(Record("USN-1-1", Kind.NOTICE, "USN-1-1", cves=("CVE-2026-0001",)), ())
+        vendor = Parsed(Record("UBUNTU-CVE-2026-0001", Kind.CVE, "CVE-2026-0001", cves=("CVE-2026-0001",)), ())
+        take(history, NOON, notice, vendor)
+        assert [one.record.id for one in history.about("CVE-2026-0001")] == ["UBUNTU-CVE-2026-0001"]
+        assert [one.record.id for one in history.about("USN-1-1")] == ["USN-1-1"]
+        assert history.about("CVE-2026-0001", NOON - 1) == ()
+
+    def test_what_there_is_is_listed_newest_first_a_page_at_a_time(self, history: History) -> None:
+        for number, published in enumerate((100, None, 300, 300)):
+            take(history, NOON, Parsed(Record(f"CVE-2026-000{number}", Kind.CVE, f"CVE-2026-000{number}",
+                                              published=published, modified=400 - number), ()))  # fmt: skip
+        newest = ["CVE-2026-0003", "CVE-2026-0002", "CVE-2026-0000", "CVE-2026-0001"]
+        assert listed(history) == newest
+        assert listed(history, oldest_first=True) == [newest[2], newest[1], newest[0], newest[3]]
+        assert listed(history, by=By.MODIFIED) == sorted(newest)
+        page = history.listed(Listing(Kind.CVE, limit=2, offset=1))
+        assert (page.total, [one.about for one in page.listed]) == (4, newest[1:3])
+        assert history.listed(Listing(Kind.CVE, limit=2, offset=4)) == Page(4, ())
+        assert history.listed(Listing(Kind.NOTICE)) == Page(0, ())
+
+    def test_lists_are_narrowed_by_words_packages_releases_statuses_priorities_and_cves(self, history: History) -> None:
+        first = Record("CVE-2026-0001", Kind.CVE, "CVE-2026-0001", "Überlauf in algif_aead", "An overflow.",
+                       cves=("CVE-2026-0001",), severities=(Severity("Ubuntu", "High"),))  # fmt: skip
+        second = Record("CVE-2026-0002", Kind.CVE, "CVE-2026-0002", "", "Nothing “flows” over",
+                        cves=("CVE-2026-0002",), severities=(Severity("Ubuntu", "low"),))  # fmt: skip
+        take(
+            history,
+            NOON,
+            Parsed(first, (statement(Status.NEEDED, about=first.about, package="linux-aws"),)),
+            Parsed(second, (statement(Status.RELEASED, about=second.about, package="bash", fixed="1"),)),
+        )
+        one, two = [first.about], [second.about]
+        assert listed(history, words="uberlauf OVER") == one
+        assert listed(history, words="flow") == two
+        assert listed(history, words="cve-2026-0002") == two
+        assert listed(history, words="cve-2026-000") == [*two, *one]
+        assert listed(history, words="2026-0001-2") == []
+        assert listed(history, words="linux-aws aead") == one
+        assert listed(history, words='"*" OR NEAR(') == []
+        assert listed(history, words="'; -- ¿?") == []
+        assert listed(history, package="inux") == one
+        assert listed(history, package="bash", statuses=(Status.NEEDED,)) == []
+        assert listed(history, releases=(statement().place.release,), statuses=(Status.RELEASED,)) == two
+        assert listed(history, releases=("hoary",)) == []
+        assert listed(history, priorities=("high", "critical")) == one
+        assert listed(history, by=By.PRIORITY) == [*one, *two]
+        assert listed(history, cves=("CVE-2026-0002", "CVE-2026-0009")) == two
+        assert listed(history, feeds=(FEED,)) == [*two, *one]
+        assert listed(history, feeds=("kev",)) == []
+
+    def test_lists_of_the_past_are_as_they_were(self, history: History) -> None:
+        take(history, NOON, Parsed(Record("CVE-2026-0001", Kind.CVE, "CVE-2026-0001", "overflow"), ()))
+        take(history, NOON + 10, Parsed(Record("CVE-2026-0001", Kind.CVE, "CVE-2026-0001", "underflow"), ()))
+        take(history, NOON + 20, gone=["CVE-2026-0001"])
+        assert [listed(history, as_of, words="over") for as_of in (NOON - 1, NOON, NOON + 10)] == [
+            [], ["CVE-2026-0001"], [],
+        ]  # fmt: skip
+        assert [listed(history, as_of, words="under") for as_of in (NOON, NOON + 10, NOON + 20)] == [
+            [], ["CVE-2026-0001"], [],
+        ]  # fmt: skip
+        assert listed(history) == []
 
     @given(
         st.lists(

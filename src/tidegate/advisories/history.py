@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from tidegate.advisories.listing import Listing, Page
 from tidegate.advisories.statement import Parsed, Place, Problem, Record, Score, Statement
 
 SCORE_STEP = 0.01
@@ -161,6 +162,14 @@ class History(Protocol):
 
     def mentions(self, cve: str, as_of: int | None = None) -> tuple[Edition, ...]:
         """Every record that speaks of a CVE, by feed and id: the vendors' records of it, notices, KEV."""
+        ...
+
+    def about(self, name: str, as_of: int | None = None) -> tuple[Edition, ...]:
+        """Every record that is about this CVE, or is this notice, by feed and id."""
+        ...
+
+    def listed(self, listing: Listing, as_of: int | None = None) -> Page:
+        """What there are records about, a page of it. By an index: no record is read for it."""
         ...
 
     def verbatim(self, digest: bytes) -> bytes | None:

@@ -17,6 +17,17 @@ from tidegate.advisories.history import (
     problem_changes,
     sort_key,
 )
+from tidegate.advisories.listing import (
+    PRIORITIES,
+    By,
+    Listed,
+    Listing,
+    Page,
+    found_in,
+    phrases,
+    priority_of,
+    wording,
+)
 from tidegate.advisories.statement import Parsed, Place, Problem, Record, Score, Statement
 
 K = TypeVar("K")
@@ -87,6 +98,7 @@ class _State:
     scores: _Spans[str, tuple[Score, Score]] = field(default_factory=_Spans)
     """As the span began, and as it is now."""
     verbatim: dict[bytes, bytes] = field(default_factory=dict)
+    wordings: dict[tuple[str, str, bytes], str] = field(default_factory=dict)
 
     def copy(self) -> "_State":
         return _State(
@@ -96,6 +108,7 @@ class _State:
             self.unreadable.copy(),
             self.scores.copy(),
             dict(self.verbatim),
+            dict(self.wordings),
         )
 
 
@@ -116,6 +129,7 @@ class _Session:
     def put(self, parsed: Parsed, data: bytes, digest: bytes) -> int:
         record = parsed.record
         self._state.verbatim[digest] = data
+        self._state.wordings[self._feed, record.id, digest] = wording(parsed)
         span = self._state.editions.current((self._feed, record.id))
         if span is None or span.value != (record, digest):
             self._state.editions.begin((self._feed, record.id), (record, digest), self._now)
@@ -226,6 +240,49 @@ class MemoryHistory:
         ]
         return tuple(sorted(found, key=lambda edition: (edition.feed, edition.record.id)))
 
+    def about(self, name: str, as_of: int | None = None) -> tuple[Edition, ...]:
+        found = (one for one in self._editions(as_of) if one.record.about == name)
+        return tuple(sorted(found, key=lambda edition: (edition.feed, edition.record.id)))
+
+    def listed(self, listing: Listing, as_of: int | None = None) -> Page:
+        stated = {
+            one.statement.about
+            for one in self._said(as_of)
+            if listing.package in one.statement.package
+            and (not listing.releases or one.statement.place.release in listing.releases)
+            and (not listing.statuses or one.statement.status in listing.statuses)
+        }
+        found: dict[str, Listed] = {}
+        ranks: dict[str, int] = {}
+        for one in self._editions(as_of):
+            record = one.record
+            if not self._fits(listing, one) or (listing.of_statements and record.about not in stated):
+                continue
+            earlier = found.get(record.about, Listed(record.about, None, None))
+            found[record.about] = Listed(
+                record.about, _later(earlier.published, record.published), _later(earlier.modified, record.modified)
+            )
+            priority = priority_of(record)
+            rank = PRIORITIES.index(priority) if priority in PRIORITIES else len(PRIORITIES)
+            ranks[record.about] = min(ranks.get(record.about, rank), rank)
+        return Page(len(found), _in_order(listing, found, ranks))
+
+    def _fits(self, listing: Listing, edition: Edition) -> bool:
+        record = edition.record
+        text = self._state.wordings[edition.feed, record.id, edition.digest]
+        looked_for = phrases(listing.words)
+        return (
+            record.kind is listing.kind
+            and (not listing.feeds or edition.feed in listing.feeds)
+            and (not listing.priorities or priority_of(record) in listing.priorities)
+            and (not listing.cves or not set(listing.cves).isdisjoint(record.cves))
+            and (not listing.words or (bool(looked_for) and all(found_in(text, phrase) for phrase in looked_for)))
+        )
+
+    def _editions(self, as_of: int | None) -> Iterator[Edition]:
+        for (feed, _), span in self._state.editions.at(as_of):
+            yield Edition(feed, span.value[0], span.value[1], span.since, span.until)
+
     def verbatim(self, digest: bytes) -> bytes | None:
         return self._state.verbatim.get(digest)
 
@@ -244,3 +301,19 @@ class MemoryHistory:
 
 def _said(key: Subject, span: _Span[Statement]) -> Said:
     return Said(key[0], key[1], span.value, span.since, span.until)
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)
+
+
+def _in_order(listing: Listing, found: Mapping[str, Listed], ranks: Mapping[str, int]) -> tuple[Listed, ...]:
+    def when(one: Listed) -> int | None:
+        return one.modified if listing.by is By.MODIFIED else one.published
+
+    named = sorted(found.values(), key=lambda one: one.about, reverse=not listing.oldest_first)
+    dated = sorted(named, key=lambda one: when(one) or 0, reverse=not listing.oldest_first)
+    placed = sorted(dated, key=lambda one: when(one) is None)
+    if listing.by is By.PRIORITY:
+        placed.sort(key=lambda one: ranks[one.about])
+    return tuple(placed[listing.offset : listing.offset + listing.limit])

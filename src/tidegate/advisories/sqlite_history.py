@@ -8,7 +8,9 @@ from typing import Any
 
 import zstandard
 
+from tidegate.advisories import sqlite_listing
 from tidegate.advisories.history import Edition, FeedState, Provenance, Said, Unreadable, Verified
+from tidegate.advisories.listing import Listed, Listing, Page
 from tidegate.advisories.sqlite_session import SCHEMA, SqliteSession, head_of, statement_of
 from tidegate.advisories.statement import Problem, Score
 from tidegate.store.sqlite import connect, transaction
@@ -36,6 +38,7 @@ _MENTIONS = (
     + _HOLDS
     + " ORDER BY r.feed, r.text"
 )
+_ABOUT = _EDITION + " JOIN name a ON a.id = t.about WHERE a.text = :name" + _HOLDS + " ORDER BY r.feed, r.text"
 _UNREADABLE = "SELECT t.feed, t.record, t.place, t.what, t.since, t.until FROM unreadable t WHERE TRUE"
 _SCORE_NOW = "SELECT cve, probability, percentile FROM score WHERE cve = ? AND until IS NULL"
 _SCORE_THEN = "SELECT t.cve, t.begun, t.begun_percentile FROM score t WHERE t.cve = :name"
@@ -112,6 +115,17 @@ class SqliteHistory:
         rows = self._rows(_MENTIONS, {"name": cve, "at": _at(as_of)})
         # The table is of all editions together: this one may not speak of it yet, or not any more.
         return tuple(edition for edition in map(_edition, rows) if cve in edition.record.cves)
+
+    def about(self, name: str, as_of: int | None = None) -> tuple[Edition, ...]:
+        return tuple(map(_edition, self._rows(_ABOUT, {"name": name, "at": _at(as_of)})))
+
+    def listed(self, listing: Listing, as_of: int | None = None) -> Page:
+        few = bool(self._rows(*sqlite_listing.few_subjects(listing))[0][0])
+        rows = self._rows(*sqlite_listing.page(listing, _at(as_of), few=few))
+        if len(rows) < listing.limit and (rows or not listing.offset):
+            return Page(listing.offset + len(rows), tuple(Listed(*row) for row in rows))
+        counted = self._rows(*sqlite_listing.total(listing, _at(as_of), few=few))
+        return Page(int(counted[0][0]), tuple(Listed(*row) for row in rows))
 
     def verbatim(self, digest: bytes) -> bytes | None:
         rows = self._rows("SELECT zstd FROM verbatim WHERE digest = ?", (digest,))

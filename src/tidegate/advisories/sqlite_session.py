@@ -3,11 +3,13 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
 
 import msgspec
 import zstandard
 
 from tidegate.advisories.history import Known, Provenance, changes, moved, problem_changes
+from tidegate.advisories.listing import priority_of, wording
 from tidegate.advisories.statement import Parsed, Place, Problem, Record, Score, Statement, Status
 
 SCHEMA = """
@@ -26,7 +28,16 @@ CREATE TABLE IF NOT EXISTS saying (
 CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, feed TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (feed, text));
 CREATE TABLE IF NOT EXISTS edition (
   record INTEGER NOT NULL REFERENCES record, since INTEGER NOT NULL, until INTEGER, digest BLOB NOT NULL,
-  modified INTEGER, head BLOB NOT NULL, PRIMARY KEY (record, since));
+  modified INTEGER, head BLOB NOT NULL, about INTEGER NOT NULL REFERENCES name, kind TEXT NOT NULL,
+  published INTEGER, priority TEXT NOT NULL, feed TEXT NOT NULL, wording INTEGER NOT NULL REFERENCES wording,
+  PRIMARY KEY (record, since));
+CREATE INDEX IF NOT EXISTS edition_listed ON edition
+  (kind, about, until, since, published, modified, feed, priority);
+CREATE INDEX IF NOT EXISTS edition_about ON edition (about);
+CREATE INDEX IF NOT EXISTS edition_wording ON edition (wording);
+CREATE TABLE IF NOT EXISTS wording (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE IF NOT EXISTS wording_text USING fts5 (
+  text, content = '', detail = full, tokenize = 'unicode61 remove_diacritics 0', prefix = '2 3');
 CREATE TABLE IF NOT EXISTS mention (cve INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (cve, record))
   WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verbatim (digest BLOB PRIMARY KEY, zstd BLOB NOT NULL);
@@ -50,6 +61,7 @@ CREATE TABLE IF NOT EXISTS score (
 """
 
 ZSTD_LEVEL = 3
+WORDING_DIGEST_BYTES = 16
 CACHED_MAX = 2**17
 """Names, places and sayings each, of a session; a full import has some 50,000 names and 70,000 sayings."""
 
@@ -130,7 +142,7 @@ class SqliteSession:
             record = self._insert("INSERT INTO record (feed, text) VALUES (?, ?)", (self._feed, head.id))
             self._records[head.id] = record
         self._keep(digest, data)
-        self._begin_edition(record, head, digest)
+        self._begin_edition(record, parsed, digest)
         after = {one.subject: one for one in parsed.statements}
         if new:
             return self._begin(record, after)
@@ -256,7 +268,8 @@ class SqliteSession:
 
     # Records.
 
-    def _begin_edition(self, record: int, head: Record, digest: bytes) -> None:
+    def _begin_edition(self, record: int, parsed: Parsed, digest: bytes) -> None:
+        head = parsed.record
         packed = self._pack(msgspec.msgpack.encode(head))
         row = self._write.execute(
             "SELECT digest, head FROM edition WHERE record = ? AND until IS NULL", (record,)
@@ -265,12 +278,25 @@ class SqliteSession:
             return
         if row is not None:
             self._end(_END_EDITION, [record])
+        listed = (self._name(head.about), head.kind.value, head.published, priority_of(head), self._feed)
         self._write.execute(
-            "INSERT INTO edition VALUES (?, ?, NULL, ?, ?, ?)", (record, self._now, digest, head.modified, packed)
+            "INSERT INTO edition VALUES (?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (record, self._now, digest, head.modified, packed, *listed, self._wording(parsed)),
         )
         self._write.executemany(
             "INSERT OR IGNORE INTO mention VALUES (?, ?)", [(self._name(cve), record) for cve in head.cves]
         )
+
+    def _wording(self, parsed: Parsed) -> int:
+        """What it can be found by; the same words are indexed once, whatever else changed in a record."""
+        text = wording(parsed)
+        digest = sha256(text.encode()).digest()[:WORDING_DIGEST_BYTES]
+        found = self._write.execute("SELECT id FROM wording WHERE digest = ?", (digest,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        made = self._insert("INSERT INTO wording (digest) VALUES (?)", (digest,))
+        self._write.execute("INSERT INTO wording_text (rowid, text) VALUES (?, ?)", (made, text))
+        return made
 
     def _keep(self, digest: bytes, data: bytes) -> None:
         if not self._write.execute("SELECT 1 FROM verbatim WHERE digest = ?", (digest,)).fetchone():
