@@ -1,14 +1,14 @@
 """One host held against one knowledge and one supply, and how an open fault is classed."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tidegate.advisories.statement import Statement, Status
 from tidegate.fleet.inventory import Inventory, Package
 from tidegate.fleet.knowledge import Knowledge
 from tidegate.fleet.mitigating import mitigations
-from tidegate.fleet.ruling import Ruling, at_least, ruling
+from tidegate.fleet.ruling import UNTRIAGED, Ruling, at_least, is_open, ruling
 from tidegate.fleet.supply import Offer, Supply
 from tidegate.fleet.verdict import Exposure, Finding
 
@@ -25,12 +25,27 @@ _NAMED_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How one version of a source package stands: every CVE that is ruled on, those open, those not triaged."""
+
+    rulings: Mapping[str, Ruling]
+    opened: frozenset[str]
+    untriaged: frozenset[str]
+
+
+Standings = dict[tuple[str, str], Standing]
+"""By source and version."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """What a verdict is made of."""
+    """What a verdict is made of. `standings` may be shared by cases of one knowledge whose hosts have one set of
+    pockets."""
 
     inventory: Inventory
     knowledge: Knowledge
     supply: Supply
+    standings: Standings = field(default_factory=dict)
 
     @property
     def pockets(self) -> frozenset[str] | None:
@@ -39,6 +54,19 @@ class Case:
     def ruling(self, source: str, about: str, version: str) -> Ruling | None:
         """What holds for this host of what is said about a CVE in a source package."""
         return ruling(self.knowledge.said.get(source, {}).get(about, ()), version, self.pockets)
+
+    def standing(self, source: str, version: str) -> Standing:
+        """Of all CVEs, whatever else the host has."""
+        found = self.standings.get((source, version))
+        if found is None:
+            said = self.knowledge.said.get(source, {})
+            rulings = {about: one for about in said if (one := self.ruling(source, about, version))}
+            found = self.standings[source, version] = Standing(
+                rulings,
+                frozenset(about for about, one in rulings.items() if is_open(one.statement, version)),
+                frozenset(about for about, one in rulings.items() if one.statement.status in UNTRIAGED),
+            )
+        return found
 
     def offers(self, sources: Iterable[str]) -> list[Offer]:
         """What the snapshots list of these sources in pockets that the host has, or may have."""

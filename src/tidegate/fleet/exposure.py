@@ -5,7 +5,7 @@ be believed is unknown and never clean.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tidegate.fleet import kernel_exposure
 from tidegate.fleet.case import Case, Subject, classed, foreign, not_known, not_readable, unknown, wanted_binaries
@@ -15,7 +15,7 @@ from tidegate.fleet.kernels import is_kernel
 from tidegate.fleet.knowledge import Knowledge
 from tidegate.fleet.ruling import UNTRIAGED, is_open, key
 from tidegate.fleet.supply import Supply
-from tidegate.fleet.verdict import Dormant, Finding, Untriaged, Verdict
+from tidegate.fleet.verdict import Dormant, Finding, Found, Untriaged, Verdict
 
 GAPS_MAX = 1000
 """Sentences in one verdict on what could not be judged."""
@@ -31,24 +31,49 @@ def verdict(
     host = inventory.host
     if (host.distribution, host.release) != (knowledge.distribution, knowledge.release):
         raise ValueError(f"knowledge of {knowledge.release} for a host of {host.release}")
-    case = Case(inventory, knowledge, supply)
-    found = [*_of_packages(case), *kernel_exposure.judged(case), *_gaps(case)]
-    findings = [one for one in found if isinstance(one, Finding)]
-    fresh = freshness(inventory, knowledge, now, limits)
+    found = judged(Case(inventory, knowledge, supply))
+    return summed_up(host.id, found, inventory.unreadable, knowledge, inventory.taken_at, now, limits)
+
+
+def summed_up(
+    host: str,
+    found: Iterable[Found],
+    unreadable: Iterable[str],
+    knowledge: Knowledge,
+    taken_at: int,
+    now: int,
+    limits: AgeLimits,
+) -> Verdict:
+    """A verdict of what was found about a host, by the age of what it stands on."""
+    told = list(found)
+    findings = [one for one in told if isinstance(one, Finding)]
+    fresh = freshness(knowledge, taken_at, now, limits)
     if fresh.unknown_since is not None:
         findings = [unknown(one, fresh.unknown_since, "; ".join(fresh.why)) for one in findings]
+    gaps = [*(one for one in told if isinstance(one, str)), *unreadable, *knowledge.gaps]
     return Verdict(
-        host=host.id,
+        host=host,
         at=now,
         feed_at=fresh.feed_at,
-        taken_at=inventory.taken_at,
+        taken_at=taken_at,
         unknown_since=fresh.unknown_since,
         why=fresh.why,
         findings=tuple(sorted(findings, key=lambda one: (one.about, one.package, one.version))),
-        untriaged=tuple(one for one in found if isinstance(one, Untriaged)),
-        dormant=tuple(one for one in found if isinstance(one, Dormant)),
-        gaps=tuple(one for one in found if isinstance(one, str))[:GAPS_MAX],
+        untriaged=tuple(sorted((one for one in told if isinstance(one, Untriaged)), key=_order)),
+        dormant=tuple(sorted((one for one in told if isinstance(one, Dormant)), key=_order)),
+        gaps=tuple(gaps[:GAPS_MAX]),
     )
+
+
+def _order(one: Untriaged | Dormant) -> tuple[str, str]:
+    return one.about, one.package
+
+
+def judged(case: Case) -> Iterator[Found]:
+    """All that is found about the packages of a case, whatever the age of what is known; a sentence for each that
+    could not be judged."""
+    yield from _of_packages(case)
+    yield from kernel_exposure.judged(case)
 
 
 def _of_packages(case: Case) -> Iterator[Finding | Untriaged]:
@@ -88,11 +113,3 @@ def _of_source(case: Case, about: str, packages: Sequence[Package]) -> Finding |
     if not affected:
         return not_readable(case, subject, statement)
     return classed(case, subject, holds, wanted_binaries(case, source, statement.fixed, affected))
-
-
-def _gaps(case: Case) -> Iterator[str]:
-    """What is there and could not be read, of the host and of the feeds."""
-    yield from case.inventory.unreadable
-    for about, one in sorted(case.knowledge.unreadable.items()):
-        if not any(about in said for said in case.knowledge.said.values()):
-            yield f"{one.problem}: whether the host has it is not known"

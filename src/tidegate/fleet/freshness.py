@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from tidegate.fleet.inventory import Inventory
 from tidegate.fleet.knowledge import Knowledge
 
 _DAY_S = 24 * 3600
@@ -32,8 +31,11 @@ class Freshness:
     why: tuple[str, ...]
 
 
-def freshness(inventory: Inventory, knowledge: Knowledge, now: int, limits: AgeLimits = DEFAULT_LIMITS) -> Freshness:
-    """Unknown since the earliest of what is too old; since the beginning (0), where nothing was ever known."""
+def freshness(knowledge: Knowledge, taken_at: int, now: int, limits: AgeLimits = DEFAULT_LIMITS) -> Freshness:
+    """Unknown since the earliest of what is too old; since the beginning (0), where nothing was ever known.
+
+    `taken_at` is when the host last said what it has.
+    """
     feed_at, feed_is_old = _of_feeds(knowledge, now, limits)
     why: list[str] = []
     since: list[int] = []
@@ -43,12 +45,12 @@ def freshness(inventory: Inventory, knowledge: Knowledge, now: int, limits: AgeL
     elif feed_is_old:
         why.append(f"the newest feed is {(now - feed_at) // 3600} hours old")
         since.append(feed_at)
-    elif not knowledge.said:
+    elif not knowledge.speaks:
         why.append(f"no feed says anything about {knowledge.release or 'a release without a name'}")
         since.append(0)
-    if now - inventory.taken_at > limits.host_max_s:
-        why.append(f"the host last reported {(now - inventory.taken_at) // 3600} hours ago")
-        since.append(inventory.taken_at)
+    if now - taken_at > limits.host_max_s:
+        why.append(f"the host last reported {(now - taken_at) // 3600} hours ago")
+        since.append(taken_at)
     return Freshness(feed_at, min(since, default=None), tuple(why))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from tidegate.advisories.statement import Status
-from tidegate.fleet.case import Case, Subject, classed, had, not_readable
+from tidegate.fleet.case import Case, Standing, Subject, classed, had, not_readable
 from tidegate.fleet.kernels import Image, flavour_of, images, metas, sources_of_images
 from tidegate.fleet.ruling import UNTRIAGED, Ruling, at_least, is_open, key
 from tidegate.fleet.verdict import Dormant, Exposure, Finding, Untriaged
@@ -21,25 +21,28 @@ def judged(case: Case) -> Iterator[Finding | Untriaged | Dormant | str]:
         yield f"{runs} runs, and no package that is installed brought it"
     if running is not None and running.source not in case.knowledge.said:
         yield f"no feed says anything about {running.source}, whose {runs} runs"
-    for about in sorted({cve for one in installed for cve in case.knowledge.said.get(one.source, ())}):
-        rulings = {one: case.ruling(one.source, about, one.version) for one in installed}
-        yield from _judged(case, about, rulings, running)
+    standings = {one: case.standing(one.source, one.version) for one in installed}
+    told = set().union(*(standing.opened for standing in standings.values()))
+    if running is not None:
+        told |= standings[running].untriaged | (standings[running].rulings.keys() & case.knowledge.unreadable.keys())
+    for about in sorted(told):
+        yield from _judged(case, about, standings, running)
 
 
 def _judged(
-    case: Case, about: str, rulings: Mapping[Image, Ruling | None], running: Image | None
+    case: Case, about: str, standings: Mapping[Image, Standing], running: Image | None
 ) -> Iterator[Finding | Untriaged | Dormant]:
-    opened = {image: held for image, held in rulings.items() if held and is_open(held.statement, image.version)}
+    opened = [image for image, standing in standings.items() if about in standing.opened]
     if running is None:
         if opened:
             newest = max(opened, key=lambda image: key(image.version))
-            yield _of_unknown(case, about, newest, opened[newest])
+            yield _of_unknown(case, about, newest, standings[newest].rulings[about])
         return
-    holds = rulings[running]
+    holds = standings[running].rulings.get(about)
     if holds is not None and holds.statement.status in UNTRIAGED:
         yield Untriaged(about, running.source, holds.statement.status, holds.said.since)
-    elif running in opened:
-        yield _of_running(case, about, running, opened[running], rulings)
+    elif holds is not None and running in opened:
+        yield _of_running(case, about, running, standings)
     elif holds and (spoiled := not_readable(case, _subject(case, about, running), holds.statement)):
         yield spoiled
     for image in opened:
@@ -58,14 +61,13 @@ def _of_unknown(case: Case, about: str, image: Image, holds: Ruling) -> Finding:
     found = classed(case, _subject(case, about, image), holds, _wanted(case, image, holds.statement.fixed))
     reason = f"{image.name} is installed, and the host does not say that it runs"
     last = found.exposure if found.exposure is not Exposure.UNKNOWN else found.last_known
-    return replace(found, exposure=Exposure.UNKNOWN, last_known=last, reason=reason, since=case.inventory.taken_at)
+    return replace(found, exposure=Exposure.UNKNOWN, last_known=last, reason=reason)
 
 
-def _of_running(
-    case: Case, about: str, running: Image, holds: Ruling, rulings: Mapping[Image, Ruling | None]
-) -> Finding:
+def _of_running(case: Case, about: str, running: Image, standings: Mapping[Image, Standing]) -> Finding:
+    holds = standings[running].rulings[about]
     found = classed(case, _subject(case, about, running), holds, _wanted(case, running, holds.statement.fixed))
-    better = [image for image, other in rulings.items() if _is_better(image, other, running)]
+    better = [one for one, other in standings.items() if _is_better(one, other.rulings.get(about), running)]
     if better and found.exposure is not Exposure.UNKNOWN:
         next_one = max(better, key=lambda image: key(image.version))
         reason = f"{next_one.name} is installed, and {running.name} runs: restart"

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tidegate.advisories.fields import common_id
@@ -36,7 +36,8 @@ class Knowledge:
     """Of one release, at one moment (None: now).
 
     `feeds`: each authority's last whole state. `said` by source package and CVE; `remedies` by CVE; `unreadable` by
-    CVE, or by the record's name where it is about none.
+    CVE, or by the record's name where it is about none. `gaps`: of the unreadable, what nothing was ever said about, a
+    sentence each: any host may have it. `speaks`: anything at all is said about the release.
     """
 
     distribution: str
@@ -46,18 +47,50 @@ class Knowledge:
     said: Mapping[str, Mapping[str, tuple[Said, ...]]]
     remedies: Mapping[str, tuple[Remedy, ...]]
     unreadable: Mapping[str, Unreadable]
+    gaps: tuple[str, ...] = ()
+    speaks: bool = False
+
+    @property
+    def remedies_of(self) -> frozenset[str]:
+        """The source packages that mitigations are updates of."""
+        return frozenset(one.statement.package for cures in self.remedies.values() for one in cures)
+
+    @property
+    def mitigated(self) -> frozenset[str]:
+        """The source packages that have a CVE for which there is a mitigation."""
+        return frozenset(source for source, cves in self.said.items() if not self.remedies.keys().isdisjoint(cves))
 
 
-def known_of(history: History, distribution: str, release: str, as_of: int | None = None) -> Knowledge:
-    """Read the history. Takes long for a whole release: share the result."""
+def nothing_of(distribution: str, release: str) -> Knowledge:
+    """Where no feed was ever taken in."""
+    return Knowledge(distribution, release, None, (), {}, {}, {})
+
+
+def known_of(
+    history: History,
+    distribution: str,
+    release: str,
+    as_of: int | None = None,
+    *,
+    sources: Collection[str] | None = None,
+) -> Knowledge:
+    """Read the history. Takes long for a whole release: share the result.
+
+    `sources`: what is said about other source packages than these is left out, kernels' excepted; None for all.
+    """
     said: dict[str, dict[str, list[Said]]] = defaultdict(lambda: defaultdict(list))
     notices: list[Said] = []
+    unreadable = _unreadable(history, distribution, as_of)
+    unheard, speaks = set(unreadable), False
     for one in history.all_said(release, as_of):
         statement = one.statement
         if statement.place.distribution != distribution or statement.place.pocket == LIVEPATCH:
             continue
+        speaks = True
         if _CVE.fullmatch(statement.about):
-            said[statement.package][statement.about].append(one)
+            unheard.discard(statement.about)
+            if sources is None or statement.package in sources or statement.package.startswith("linux"):
+                said[statement.package][statement.about].append(one)
         else:
             notices.append(one)
     arranged = {
@@ -71,7 +104,9 @@ def known_of(history: History, distribution: str, release: str, as_of: int | Non
         feeds=_feeds(history, distribution, as_of),
         said=arranged,
         remedies=_remedies(history, notices, arranged, as_of),
-        unreadable=_unreadable(history, distribution, as_of),
+        unreadable=unreadable,
+        speaks=speaks,
+        gaps=tuple(f"{unreadable[about].problem}: whether the host has it is not known" for about in sorted(unheard)),
     )
 
 

@@ -88,6 +88,10 @@ class Dormant:
     version: str
 
 
+Found = Finding | Untriaged | Dormant | str
+"""One thing that is found about a host; a sentence for what could not be judged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """All of it, for one host at one moment. Times are seconds since 1970.

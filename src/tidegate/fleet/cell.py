@@ -1,0 +1,92 @@
+"""Hosts that are judged at once, since they are the same in all that a judgement looks at.
+
+A host is in one *ordinary* cell for each of its pieces, and in one *kernel* cell: what is found about kernels, and
+about packages that a mitigation is made of or made for, depends on more than one piece.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pyroaring import BitMap
+
+from tidegate.fleet.case import Case, Standings
+from tidegate.fleet.composition import Piece, Setting, host_of
+from tidegate.fleet.exposure import judged
+from tidegate.fleet.inventory import Form, Inventory, Package
+from tidegate.fleet.kernels import images, is_kernel
+from tidegate.fleet.knowledge import Knowledge
+from tidegate.fleet.supply import Supply
+from tidegate.fleet.verdict import Found
+
+ANYBODY = "-"
+"""The id of a host that stands for all of a cell; no finding names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """What all packages of a host are judged by."""
+
+    distribution: str
+    release: str
+    pockets: frozenset[str] | None
+
+    @property
+    def release_key(self) -> tuple[str, str]:
+        """As knowledge is kept."""
+        return self.distribution, self.release
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """Some hosts, and what is found about them: None until they are judged."""
+
+    zone: Zone
+    setting: Setting
+    packages: tuple[Package, ...]
+    tangled: bool = False
+    hosts: BitMap = field(default_factory=BitMap)
+    found: tuple[Found, ...] | None = None
+
+    @property
+    def source(self) -> str:
+        """The source package of an ordinary cell; empty for a kernel cell. No host is in two cells of one source."""
+        return "" if self.tangled else self.packages[0].source
+
+    def judge(self, knowledge: Knowledge, supply: Supply, standings: Standings) -> tuple[Found, ...]:
+        """What is found, whatever the age of what is known. `standings` is the zone's."""
+        inventory = Inventory(host_of(self.setting, ANYBODY), self.packages, 0, Form.REPORT, self.setting.modules)
+        return tuple(judged(Case(inventory, knowledge, supply, standings)))
+
+
+def bare(setting: Setting) -> Setting:
+    """The setting of ordinary cells: nothing of it but the zone counts there."""
+    return Setting(setting.distribution, setting.release, suites=setting.suites)
+
+
+@dataclass(frozen=True, slots=True)
+class Tangled:
+    """The source packages of a release whose findings hang on what else a host has: of these a kernel cell is made."""
+
+    remedies: frozenset[str] = frozenset()
+    mitigated: frozenset[str] = frozenset()
+
+    @classmethod
+    def by(cls, knowledge: Knowledge) -> "Tangled":
+        """What the knowledge of a release makes of it."""
+        return cls(knowledge.remedies_of, knowledge.mitigated)
+
+    def has(self, piece: Piece) -> bool:
+        """Whether a piece belongs to the kernel cell, and to no ordinary one."""
+        source = piece[0].source
+        if source in self.remedies or source in self.mitigated or source.startswith("linux-meta"):
+            return True
+        return any(map(is_kernel, piece)) or bool(images(piece))
+
+    def packages(self, pieces: Iterable[Piece]) -> tuple[Package, ...]:
+        """What is judged of these pieces. Headers and the like bear the kernels' source, and are not."""
+        return tuple(sorted(one for piece in pieces for one in piece if self._counts(one)))
+
+    def _counts(self, package: Package) -> bool:
+        if package.source in self.remedies or not is_kernel(package):
+            return True
+        return package.binary.startswith("linux-image-") or bool(images((package,)))

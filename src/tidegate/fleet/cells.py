@@ -1,0 +1,154 @@
+"""Which host is in which cells, kept as hosts come, change and go."""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pyroaring import BitMap
+
+from tidegate.fleet.case import Standings
+from tidegate.fleet.cell import Cell, Tangled, Zone, bare
+from tidegate.fleet.composition import Composition, Piece, Setting
+
+_NOTHING = Tangled()
+
+
+@dataclass(slots=True, eq=False)
+class _Area:
+    """The ordinary cells of one zone by the number of their piece; None for a piece that is of kernel cells."""
+
+    zone: Zone
+    setting: Setting
+    standings: Standings = field(default_factory=dict)
+    cells: dict[int, Cell | None] = field(default_factory=dict)
+
+
+class Cells:
+    """`tangled` by release. What is numbered has to be described before it is put in: KeyError otherwise."""
+
+    def __init__(self, tangled: Mapping[tuple[str, str], Tangled]) -> None:
+        self.tangled = dict(tangled)
+        self._settings: dict[int, Setting] = {}
+        self._pieces: dict[int, Piece] = {}
+        self._areas: dict[Zone, _Area] = {}
+        self._area_of: dict[int, _Area] = {}
+        self._kernels: dict[tuple[int, tuple[int, ...]], Cell] = {}
+        self._kernels_alike: dict[tuple[object, ...], Cell] = {}
+        self.fresh: list[Cell] = []
+        """Cells that came since somebody last took them from here."""
+
+    def __iter__(self) -> Iterator[Cell]:
+        """All cells."""
+        for area in self._areas.values():
+            yield from filter(None, area.cells.values())
+        yield from self._kernels_alike.values()
+
+    def undescribed(self, composition: Composition) -> tuple[list[int], list[int]]:
+        """The settings and the pieces of a host that have to be described yet."""
+        settings = [] if composition.setting in self._settings else [composition.setting]
+        return settings, [one for one in composition.pieces if one not in self._pieces]
+
+    def describe(self, settings: Mapping[int, Setting], pieces: Mapping[int, Piece]) -> None:
+        """What numbers stand for."""
+        self._settings.update(settings)
+        self._pieces.update(pieces)
+
+    def setting(self, composition: Composition) -> Setting:
+        """A host's."""
+        return self._settings[composition.setting]
+
+    def standings(self, zone: Zone) -> Standings:
+        """What cells of a zone share while they are judged."""
+        return self._areas[zone].standings
+
+    def anew(self) -> None:
+        """All cells are to be judged anew; those without a host are let go."""
+        for area in self._areas.values():
+            area.standings.clear()
+            area.cells = {one: cell for one, cell in area.cells.items() if cell is None or cell.hosts}
+        self._kernels = {key: cell for key, cell in self._kernels.items() if cell.hosts}
+        self._kernels_alike = {key: cell for key, cell in self._kernels_alike.items() if cell.hosts}
+        self.fresh = list(self)
+
+    def of(self, composition: Composition) -> list[Cell]:
+        """The cells of a host that is in them."""
+        area = self._area(composition.setting)
+        return [*filter(None, (area.cells[one] for one in composition.pieces)), self._kernel(area, composition)]
+
+    def put(self, composition: Composition, before: Composition | None) -> None:
+        """A host is in these cells, and in none of those that it was in `before`."""
+        number, area = composition.number, self._area(composition.setting)
+        come: Collection[int] = composition.pieces
+        if before is not None:
+            was = self._area(before.setting)
+            gone: Collection[int] = before.pieces
+            self._kernel(was, before).hosts.discard(number)
+            if was is area:
+                come, gone = set(come).difference(gone), set(gone).difference(come)
+            for one in gone:
+                if (cell := was.cells[one]) is not None:
+                    cell.hosts.discard(number)
+        for one in come:
+            if (cell := self._ordinary(area, one)) is not None:
+                cell.hosts.add(number)
+        self._kernel(area, composition).hosts.add(number)
+
+    def fill(self, compositions: Iterable[Composition]) -> None:
+        """Many hosts that were in none: as `put` for each, in a fraction of the time."""
+        members: dict[_Area, dict[int, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("I")))
+        for composition in compositions:
+            number, area = composition.number, self._area(composition.setting)
+            mine = members[area]
+            for one in composition.pieces:
+                mine[one].append(number)
+                if one not in area.cells:
+                    self._ordinary(area, one)
+            self._kernel(area, composition).hosts.add(number)
+        for area, by_piece in members.items():
+            for one, numbers in by_piece.items():
+                if (cell := area.cells[one]) is not None:
+                    cell.hosts |= BitMap(numbers)
+
+    def drop(self, before: Composition) -> None:
+        """A host is in none any more."""
+        for cell in self.of(before):
+            cell.hosts.discard(before.number)
+
+    def _area(self, setting_number: int) -> _Area:
+        area = self._area_of.get(setting_number)
+        if area is None:
+            setting = self._settings[setting_number]
+            zone = Zone(setting.distribution, setting.release, setting.pockets)
+            area = self._areas.setdefault(zone, _Area(zone, bare(setting)))
+            self._area_of[setting_number] = area
+        return area
+
+    def _ordinary(self, area: _Area, number: int) -> Cell | None:
+        if number in area.cells:
+            return area.cells[number]
+        piece = self._pieces[number]
+        cell = None
+        if not self.tangled.get(area.zone.release_key, _NOTHING).has(piece):
+            cell = Cell(area.zone, area.setting, piece)
+            self.fresh.append(cell)
+        area.cells[number] = cell
+        return cell
+
+    def _kernel(self, area: _Area, composition: Composition) -> Cell:
+        numbers = tuple(one for one in composition.pieces if self._ordinary(area, one) is None)
+        cell = self._kernels.get((composition.setting, numbers))
+        if cell is None:
+            setting = replace(self._settings[composition.setting], unreadable=())
+            cell = self._alike(area, setting, [self._pieces[one] for one in numbers])
+            self._kernels[composition.setting, numbers] = cell
+        return cell
+
+    def _alike(self, area: _Area, setting: Setting, pieces: Sequence[Piece]) -> Cell:
+        """Kernel cells that differ only in what is never judged are one."""
+        packages = self.tangled.get(area.zone.release_key, _NOTHING).packages(pieces)
+        cell = self._kernels_alike.get((setting, packages))
+        if cell is None:
+            cell = self._kernels_alike[setting, packages] = Cell(area.zone, setting, packages, tangled=True)
+            self.fresh.append(cell)
+        return cell
