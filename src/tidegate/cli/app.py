@@ -2,7 +2,7 @@
 
 import typer
 
-from tidegate.cli import config, hold, sources
+from tidegate.cli import config, fleet, hold, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.export import export
@@ -46,6 +46,7 @@ app.add_typer(sources.app, name="sources")
 app.command()(refresh)
 app.add_typer(hold.app, name="hold")
 app.command()(readiness)
+app.add_typer(fleet.app, name="fleet")
 app.command()(gc)
 app.command()(client_config)
 app.command()(doctor)

@@ -1,8 +1,10 @@
 """Whether what is known is young enough to be believed, and if not, since when it is not."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tidegate.fleet.knowledge import Knowledge
+if TYPE_CHECKING:  # the settings read the limits, and every command the settings
+    from tidegate.fleet.knowledge import Knowledge
 
 _DAY_S = 24 * 3600
 
@@ -31,7 +33,7 @@ class Freshness:
     why: tuple[str, ...]
 
 
-def freshness(knowledge: Knowledge, taken_at: int, now: int, limits: AgeLimits = DEFAULT_LIMITS) -> Freshness:
+def freshness(knowledge: "Knowledge", taken_at: int, now: int, limits: AgeLimits = DEFAULT_LIMITS) -> Freshness:
     """Unknown since the earliest of what is too old; since the beginning (0), where nothing was ever known.
 
     `taken_at` is when the host last said what it has.
@@ -54,7 +56,7 @@ def freshness(knowledge: Knowledge, taken_at: int, now: int, limits: AgeLimits =
     return Freshness(feed_at, min(since, default=None), tuple(why))
 
 
-def _of_feeds(knowledge: Knowledge, now: int, limits: AgeLimits) -> tuple[int | None, bool]:
+def _of_feeds(knowledge: "Knowledge", now: int, limits: AgeLimits) -> tuple[int | None, bool]:
     """When the feed that stays believable for longest was current, and whether even that is too long ago."""
     best: tuple[int, int] | None = None
     for state in knowledge.feeds:

@@ -9,7 +9,10 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from tidegate.web.bounded_http import HEAD_BYTES_MAX, BoundedProtocol
 from tidegate.web.socket_file import socket_address
+
+CONNECTIONS_MAX = 64
 
 
 class _Server(uvicorn.Server):
@@ -21,9 +24,9 @@ class _Server(uvicorn.Server):
 
 
 class Serving:
-    """One application on one listening socket."""
+    """One application on one listening socket. Beyond `connections_max` open connections a request gets a 503."""
 
-    def __init__(self, app: Starlette, sock: socket.socket) -> None:
+    def __init__(self, app: Starlette, sock: socket.socket, *, connections_max: int = CONNECTIONS_MAX) -> None:
         config = uvicorn.Config(
             app,
             log_level="error",
@@ -31,8 +34,10 @@ class Serving:
             server_header=False,
             lifespan="off",
             timeout_keep_alive=5,
-            limit_concurrency=64,
-            h11_max_incomplete_event_size=16_384,
+            limit_concurrency=connections_max,
+            # httptools, which uvicorn would choose, has no limit for a head.
+            http=BoundedProtocol,
+            h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         )
         self._server = _Server(config)
         self._task = asyncio.get_running_loop().create_task(self._server.serve([sock]))

@@ -47,21 +47,34 @@ class _Connection(http.client.HTTPConnection):
 
 def ask(layout: Layout, method: str, target: str, *, timeout_s: float, body: bytes | None = None) -> bytes:
     """The body of a 200 from the running gateway. Raises NotRunningError, PermissionError, or KeyError for a 404."""
-    connection = _Connection(layout.control, timeout_s)
+    return ask_at(layout.control, method, target, timeout_s=timeout_s, body=body)
+
+
+def ask_at(
+    path: Path,
+    method: str,
+    target: str,
+    *,
+    timeout_s: float,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """The same from whoever listens on a socket file: the gateway, or the desk beside it."""
+    connection = _Connection(path, timeout_s)
     try:
-        connection.request(method, target, body)
+        connection.request(method, target, body, headers or {})
         answer = connection.getresponse()
         told = answer.read(ANSWER_BYTES_MAX)
     except PermissionError:
         raise
     except (OSError, http.client.HTTPException) as error:
-        raise NotRunningError(f"no gateway answers at {layout.control}: {error}") from None
+        raise NotRunningError(f"no gateway answers at {path}: {error}") from None
     finally:
         connection.close()
     if answer.status == 404:
         raise KeyError(json.loads(told)["error"])
     if answer.status != 200:
-        raise NotRunningError(f"the gateway at {layout.control} answered {answer.status}")
+        raise NotRunningError(f"the gateway at {path} answered {answer.status}")
     return told
 
 

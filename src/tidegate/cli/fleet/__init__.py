@@ -1,0 +1,5 @@
+"""`tidegate fleet`: the hosts, what they have, and who may report."""
+
+from tidegate.cli.fleet.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,86 @@
+"""The fleet at the desk: what hosts and commands ask for over HTTP, done off the event loop."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from tidegate.fleet.forms import Beside
+from tidegate.fleet.hosts import Hosts
+from tidegate.fleet.intake import Note, Sent, Taken
+from tidegate.fleet.settings import FleetSettings
+from tidegate.store.tokens import Scope, Token, TokenFile
+from tidegate.web.fleet_report import (
+    FleetAddReport,
+    FleetRemoveReport,
+    FleetTagReport,
+    HostShowReport,
+    HostsReport,
+)
+from tidegate.wiring.fleet import Fleet
+
+READING_AT_ONCE = 2
+"""Reports that are taken apart at once; each may have 32 MiB, and what is made of them some times that."""
+CONFIRMING_AT_ONCE = 2
+
+T = TypeVar("T")
+
+
+class FleetDesk:
+    """`web.fleet_intake.IntakeView` and `web.fleet_control.FleetView` over one store."""
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        tokens: TokenFile,
+        settings: FleetSettings,
+        note: Note,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._tokens = tokens
+        self._settings = settings
+        self._now = now
+        self._fleet = Fleet(hosts, settings, note, now=now)
+        self._reading = ThreadPoolExecutor(READING_AT_ONCE, thread_name_prefix="reports")
+        # A host that is unchanged does not wait for one whose report is long.
+        self._confirming = ThreadPoolExecutor(CONFIRMING_AT_ONCE, thread_name_prefix="hosts")
+
+    def close(self) -> None:
+        """End the threads; what is under way ends first."""
+        self._reading.shutdown(cancel_futures=True)
+        self._confirming.shutdown(cancel_futures=True)
+
+    @property
+    def fleet_settings(self) -> FleetSettings:
+        return self._settings
+
+    def reporter(self, secret: str) -> Token | None:
+        return self._tokens.find(secret, Scope.REPORT, int(self._now()))
+
+    async def confirm(self, sha256: bytes, said: Beside, token: Token, words: frozenset[str]) -> bool:
+        confirm = partial(self._fleet.intake.confirm, sha256, said, words, token.hosts)
+        return await self._in(self._confirming, confirm)
+
+    async def take(self, sent: Sent) -> Taken:
+        return await self._in(self._reading, partial(self._fleet.intake.take, sent))
+
+    async def fleet_add(self, sent: Sent) -> FleetAddReport:
+        return await self._in(self._reading, partial(self._fleet.add, sent))
+
+    async def fleet_list(self, tag: str, *, only_silent: bool) -> HostsReport:
+        return await self._in(self._reading, partial(self._fleet.list, tag, only_silent=only_silent))
+
+    async def fleet_show(self, host: str, at: int | None) -> HostShowReport:
+        return await self._in(self._confirming, partial(self._fleet.show, host, at))
+
+    async def fleet_tag(self, hosts: tuple[str, ...], add: frozenset[str], remove: frozenset[str]) -> FleetTagReport:
+        return await self._in(self._confirming, partial(self._fleet.tag, hosts, add, remove))
+
+    async def fleet_remove(self, hosts: tuple[str, ...]) -> FleetRemoveReport:
+        return await self._in(self._confirming, partial(self._fleet.remove, hosts))
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
