@@ -19,7 +19,7 @@ from tests.web.desk import NOON, Desk
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.fleet import report
 from tidegate.fleet.sqlite_hosts import SqliteHosts
-from tidegate.store.journal import SqliteJournal
+from tidegate.store.sqlite_journal import SqliteJournal
 
 ID = "34e37c21e9a2c7bc7004eea83072665d"
 NOBODY = 65_534

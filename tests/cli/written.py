@@ -1,14 +1,16 @@
 """The documents that are made from the code. `python -m tests.cli.written` writes them anew."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tidegate.cli import man, schema
 from tidegate.cli.tree import command_tree
 from tidegate.config import document
+from tidegate.store.journal_kinds import TABLE
 
 ROOT = Path(__file__).parents[2]
+KINDS_TITLE = "\n## Kinds\n"
 
 
 def documents() -> Mapping[Path, str]:
@@ -20,8 +22,25 @@ def documents() -> Mapping[Path, str]:
     return {
         ROOT / "docs/configuration.md": document.markdown() + "\n",
         ROOT / "docs/commands.md": "\n".join(man.markdown(command_tree())) + "\n",
+        ROOT / "docs/journal.md": _journal(),
         **schemas,
     }
+
+
+def _journal() -> str:
+    """What people wrote, up to the table of kinds."""
+    written, _, behind = (ROOT / "docs/journal.md").read_text().partition(KINDS_TITLE)
+    lead = behind.strip().partition("\n")[0]
+    return f"{written}{KINDS_TITLE}\n{lead}\n\n" + "\n".join(_rows()) + "\n"
+
+
+def _rows() -> Iterator[str]:
+    yield "| kind | subject | what happened | data |"
+    yield "|---|---|---|---|"
+    for kind in TABLE:
+        fields = [f"`{name}` {one.meaning}" for name, one in kind.fields.items()]
+        told = "; ".join([*fields, kind.others] if kind.others else fields)
+        yield f"| `{kind.name}` | {kind.subject} | {kind.meaning} | {told} |"
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ from tests.histories.loop import THREAD_S
 from tidegate.store.blobs import BlobStore, Draft, Verified
 from tidegate.store.committer import LINGER_S, Committer, _Job
 from tidegate.store.holds import MemoryHolds
-from tidegate.store.journal import Happening, MemoryJournal, Value
+from tidegate.store.journal import Happening, Value
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.marks import MemoryMarks
 from tidegate.store.memory_blobs import MemoryBlobs
 from tidegate.store.memory_catalogue import MemoryCatalogue
+from tidegate.store.memory_journal import MemoryJournal
 from tidegate.trust.acceptance import Mark
 
 IsFull = Callable[[], bool]
@@ -224,9 +225,7 @@ class Disk:
         marks._marks = dict(self.marks._marks)
         self.marks._rose = lambda *_: None
         self.marks = marks
-        journal = MemoryJournal()
-        journal._events = list(self.journal._events)
-        self.journal = journal
+        self.journal = self.journal.copy()
         self.checkpoint()
 
     def close(self) -> None:

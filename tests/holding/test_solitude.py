@@ -10,9 +10,10 @@ from tidegate.sources.archive import Archive
 from tidegate.sources.failure import Failure
 from tidegate.sources.health import Health
 from tidegate.store.catalogue import Adoption, Snapshot
-from tidegate.store.journal import Event, MemoryJournal
+from tidegate.store.journal import Event
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.memory_catalogue import MemoryCatalogue
+from tidegate.store.memory_journal import MemoryJournal
 from tidegate.trust.keyring import Keyring
 
 ARCHIVE = Archive("debian", Keyring(()), ("s",), (), (), False, (), (A, B), True, (), False, True)

@@ -36,13 +36,14 @@ from tidegate.store.catalogue import Catalogue, Snapshot, SuiteKey
 from tidegate.store.file_blobs import FileBlobs
 from tidegate.store.ingest import Job, take_in
 from tidegate.store.ingest_process import Ingest, IngestError
-from tidegate.store.journal import Event, SqliteJournal
+from tidegate.store.journal import Event
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
 from tidegate.store.marks import SqliteMarks
 from tidegate.store.settings import StoreSettings
 from tidegate.store.sqlite_catalogue import SqliteCatalogue
 from tidegate.store.sqlite_holds import SqliteHolds
+from tidegate.store.sqlite_journal import SqliteJournal
 from tidegate.trust.keyring import Keyring, load_keyring
 from tidegate.trust.settings import TrustSettings
 from tidegate.trust.verifier import verifier_for

@@ -9,8 +9,10 @@ import pytest
 
 from tests.store.journal_contract import JournalContract, happened
 from tests.store.test_catalogue import limit_size
-from tidegate.store.journal import Event, Happening, Journal, MemoryJournal, SqliteJournal
+from tidegate.store.journal import Event, Happening, Journal
 from tidegate.store.journal_writer import WAITING_MAX, JournalWriter
+from tidegate.store.memory_journal import MemoryJournal
+from tidegate.store.sqlite_journal import SqliteJournal
 
 
 class TestSqliteJournal(JournalContract):

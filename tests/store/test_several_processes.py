@@ -11,9 +11,9 @@ from tests.store.marks_contract import mark
 from tests.store.test_blobs import made
 from tests.store.test_catalogue import wait_for_another_generation
 from tidegate.store.file_blobs import FileBlobs
-from tidegate.store.journal import SqliteJournal
 from tidegate.store.marks import SqliteMarks
 from tidegate.store.sqlite_catalogue import SqliteCatalogue
+from tidegate.store.sqlite_journal import SqliteJournal
 
 PROCESSES = 4
 EVENTS = 50
@@ -29,7 +29,8 @@ print("ready", flush=True)
 sys.stdin.readline()
 """
 APPEND = """
-from tidegate.store.journal import Happening, SqliteJournal
+from tidegate.store.journal import Happening
+from tidegate.store.sqlite_journal import SqliteJournal
 journal = SqliteJournal(layout.journal)
 for number in range(EVENTS):
     journal.append([Happening("counted", name, {"number": number, "part": part}) for part in (0, 1)])

@@ -13,7 +13,8 @@ from tests.gateway_process import Answer, GatewayProcess, ServedArchive
 from tests.oracle import Oracle
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.server import SourceServer
-from tidegate.store.journal import Event, SqliteJournal
+from tidegate.store.journal import Event
+from tidegate.store.sqlite_journal import SqliteJournal
 
 QUIET = "[keeper]\nrefresh_interval_s = 3600.0\n"
 """Looks at the source when told to."""

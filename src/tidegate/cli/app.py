@@ -2,7 +2,7 @@
 
 import typer
 
-from tidegate.cli import config, fleet, hold, sources
+from tidegate.cli import config, fleet, hold, journal, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.export import export
@@ -48,6 +48,7 @@ app.add_typer(hold.app, name="hold")
 app.command()(readiness)
 app.add_typer(fleet.app, name="fleet")
 app.command()(gc)
+app.add_typer(journal.app, name="journal")
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)

@@ -9,7 +9,7 @@ from tidegate.gateway.settings import GatewaySettings
 from tidegate.holding.settings import HoldSettings
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.settings import ArchiveSettings, FetchSettings, HealthSettings
-from tidegate.store.settings import StoreSettings
+from tidegate.store.settings import JournalSettings, StoreSettings
 from tidegate.trust.settings import TrustSettings
 from tidegate.web.settings import AdminSettings
 
@@ -20,6 +20,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway: Annotated[GatewaySettings, Meta(description="the port that apt talks to")] = GatewaySettings()
     admin: Annotated[AdminSettings, Meta(description="health, status and metrics")] = AdminSettings()
     store: Annotated[StoreSettings, Meta(description="where things are kept")] = StoreSettings()
+    journal: Annotated[JournalSettings, Meta(description="the record of what happened")] = JournalSettings()
     trust: Annotated[TrustSettings, Meta(description="when a Release is accepted")] = TrustSettings()
     fetch: Annotated[FetchSettings, Meta(description="limits towards sources")] = FetchSettings()
     health: Annotated[HealthSettings, Meta(description="which source is asked, and which is left alone")] = (

@@ -1,30 +1,37 @@
 """The journal: append-only events, the record that everything told afterwards stands on.
 
 An event is a fact at a time. Both clocks are kept: wall time orders it among the world's events, the monotonic
-clock (with the boot it belongs to) tells durations that a stepped wall clock cannot bend.
+clock (with the boot it belongs to) tells durations that a stepped wall clock cannot bend. Each event is chained to the
+one before it (`journal_chain`), so that a gap or an edit shows. What each kind of event says: `journal_kinds`.
 """
 
 import json
-import threading
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from tidegate.store.sqlite import connect, transaction
+from tidegate.store.journal_chain import Checked, Link, Row, data_text, hashed
 
 Value = str | int | float | bool | None
 TEXT_MAX = 2_000
+FIELDS_MAX = 128
+RETIRED_AT_ONCE = 10_000
+"""Events removed in one transaction, while which other processes wait to append."""
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What is to be written down: a kind (`adopted`, `refused`, `source-failed`…), its subject, and the evidence."""
+    """What is to be written down: a kind (`adopted`, `refused`, `source-state`…), its subject, and the evidence."""
 
     kind: str
     subject: str
     data: Mapping[str, Value]
+    drill: str = ""
+    """The drill that it belongs to; empty for what really happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Event:
     kind: str
     subject: str
     data: Mapping[str, Value]
+    drill: str = ""
 
 
 def boot_id() -> str:
@@ -50,12 +58,38 @@ def boot_id() -> str:
 
 def plain(one: Happening) -> Happening:
     """A happening made safe to keep: bounded, and control bytes shown as escapes (threat 42)."""
-    data = {_shown(key): _shown(value) if isinstance(value, str) else value for key, value in one.data.items()}
-    return Happening(_shown(one.kind), _shown(one.subject), data)
+    data = {_shown(key): _kept(value) for key, value in islice(one.data.items(), FIELDS_MAX)}
+    return Happening(_shown(one.kind), _shown(one.subject), data, _shown(one.drill))
+
+
+def _kept(value: Value) -> Value:
+    if isinstance(value, str):
+        return _shown(value)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:TEXT_MAX])
+
+
+def chained(place: Link, happenings: Iterable[Happening], boot: str) -> Iterator[Row]:
+    """The happenings as rows that go on from a place in the chain, on both clocks of this moment."""
+    for one in map(plain, happenings):
+        at_us, monotonic_us = int(time.time() * 1e6), int(time.monotonic() * 1e6)
+        row = Row(place.seq + 1, at_us, monotonic_us, boot, one.drill, one.kind, one.subject, data_text(one.data), b"")
+        row = row._replace(hash=hashed(place.hash, row))
+        place = Link(row.seq, row.hash)
+        yield row
+
+
+def event_of(row: Row) -> Event:
+    """A row as it is read. Data that somebody spoiled are no reason to stop: they are shown as they are."""
+    try:
+        data = json.loads(row.data)
+    except ValueError:
+        data = {"unreadable": row.data[:TEXT_MAX]}
+    at, monotonic_s = row.at_us / 1_000_000, row.monotonic_us / 1_000_000
+    return Event(row.seq, at, monotonic_s, row.boot, row.kind, row.subject, data, row.drill)
 
 
 class Journal(Protocol):
@@ -69,76 +103,26 @@ class Journal(Protocol):
         """Events with a higher `seq`, oldest first."""
         ...
 
-    def last(self, limit: int) -> tuple[Event, ...]:
-        """The newest events, oldest of them first."""
+    def last(self, limit: int, *, kinds: Collection[str] = ()) -> tuple[Event, ...]:
+        """The newest events (of these kinds, where any are given), oldest of them first."""
         ...
 
+    def rows(self, *, after: int = 0, limit: int = 1000) -> tuple[Row, ...]:
+        """The same as `read`, as they are kept."""
+        ...
 
-class MemoryJournal:
-    """`Journal` in a list."""
+    def anchor(self) -> Link:
+        """Where the chain begins: the last event that was removed."""
+        ...
 
-    def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._boot = boot_id()
+    def check(self, noted: Link | None = None) -> Checked:
+        """Whether the chain is whole (`journal_chain.check`)."""
+        ...
 
-    def append(self, happenings: Sequence[Happening]) -> None:
-        for one in map(plain, happenings):
-            seq = len(self._events) + 1
-            self._events.append(Event(seq, time.time(), time.monotonic(), self._boot, one.kind, one.subject, one.data))
+    def retire(self, before: int, carried: Sequence[Happening] = ()) -> int:
+        """Remove events below this number, the oldest first, RETIRED_AT_ONCE at most; returns how many went.
 
-    def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
-        return tuple(self._events[after : after + limit])
-
-    def last(self, limit: int) -> tuple[Event, ...]:
-        return tuple(self._events[-limit:]) if limit else ()
-
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS event (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, monotonic_s REAL NOT NULL, boot TEXT NOT NULL,
-  kind TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL);
-"""
-
-
-class SqliteJournal:
-    """`Journal` in SQLite; each append is on the disk before it returns, and several processes may append."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = connect(path, sync="FULL", schema=_SCHEMA)
-        self._lock = threading.Lock()
-        self._boot = boot_id()
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def append(self, happenings: Sequence[Happening]) -> None:
-        with self._lock, transaction(self._connection) as write:
-            write.executemany(
-                "INSERT INTO event (at, monotonic_s, boot, kind, subject, data) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        time.time(),
-                        time.monotonic(),
-                        self._boot,
-                        one.kind,
-                        one.subject,
-                        json.dumps(one.data),
-                    )
-                    for one in map(plain, happenings)
-                ),
-            )
-
-    def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
-        return self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
-
-    def last(self, limit: int) -> tuple[Event, ...]:
-        newest = "SELECT * FROM (SELECT * FROM event ORDER BY seq DESC LIMIT ?) ORDER BY seq"
-        return self._events(newest, (limit,))
-
-    def _events(self, query: str, arguments: tuple[int, ...]) -> tuple[Event, ...]:
-        with self._lock:
-            rows = self._connection.execute(query, arguments).fetchall()
-        return tuple(
-            Event(seq, at, monotonic_s, boot, kind, subject, json.loads(data))
-            for seq, at, monotonic_s, boot, kind, subject, data in rows
-        )
+        What they come to, day by day, and `carried` are written behind in the same transaction; the newest event
+        stays. Raises OSError.
+        """
+        ...

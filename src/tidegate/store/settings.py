@@ -24,3 +24,15 @@ class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     memory_spool_bytes_max: Annotated[
         int, Meta(ge=0, description="memory for fetches that a full disk cannot take")
     ] = 268_435_456
+
+
+class JournalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[journal]`: for how long events are kept, and how often what was served is written down."""
+
+    keep_days: Annotated[int, Meta(ge=1, description="older events are removed; a summary of each day stays")] = 400
+    events_max: Annotated[
+        int, Meta(ge=1000, description="beyond so many the oldest are removed; 220 bytes of disk each")
+    ] = 500_000
+    served_interval_s: Annotated[
+        float, Meta(gt=0, description="what was served since the last time is written down so often")
+    ] = 60.0

@@ -16,7 +16,8 @@ from tidegate.config import Gathered
 from tidegate.fleet.hosts import TooManyHostsError
 from tidegate.fleet.intake import Sent
 from tidegate.fleet.sqlite_hosts import SqliteHosts
-from tidegate.store.journal import Happening, SqliteJournal, Value
+from tidegate.store.journal import Happening, Value
+from tidegate.store.sqlite_journal import SqliteJournal
 from tidegate.store.tokens import Scope, TokenFile
 from tidegate.web.fleet_report import (
     FleetAddReport,

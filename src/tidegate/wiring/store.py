@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tidegate.config.places import cache_directory, state_directory
 from tidegate.store.file_blobs import FileBlobs
-from tidegate.store.journal import SqliteJournal
 from tidegate.store.layout import Layout
 from tidegate.store.marks import SqliteMarks
 from tidegate.store.settings import StoreSettings
 from tidegate.store.sqlite_catalogue import SqliteCatalogue
 from tidegate.store.sqlite_holds import SqliteHolds
+from tidegate.store.sqlite_journal import SqliteJournal
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,95 @@
+"""Killed at any write or flush, a journal loses what was just being written at most, and never its chain."""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.keeper.crash_point import CALLS, STRUCK
+from tests.keeper.sweeps import Child, tell
+from tests.store.journal_child import PROBE, RETIRED, STEPS
+from tests.store.test_journal_chain import by_the_page, export, old_journal
+from tidegate.store.sqlite_journal import SqliteJournal
+
+POINTS_MAX = 400
+CHILD = "tests.store.journal_child"
+APPENDERS = 3
+TOLD_MIN = 5
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tracing() -> None:
+    """Some containers allow neither ptrace(2) nor filters of seccomp(2)."""
+    if platform.machine() not in CALLS:
+        pytest.skip(f"no call numbers for {platform.machine()}")
+    with Child(CHILD) as child:
+        if child.ask(f"{POINTS_MAX} {PROBE}") != "0":
+            pytest.skip(f"nothing may be traced here: {child.said.strip().rpartition(chr(10))[2]}")
+
+
+@pytest.mark.parametrize("before", [0, 20], ids=["new", "of-before-chains"])
+def test_killed_at_any_point_all_that_was_promised_is_there_and_the_chain_is_whole(
+    tmp_path: Path, before: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Child(CHILD) as child:
+        for point in range(1, POINTS_MAX):
+            there = tmp_path / str(point)
+            there.mkdir()
+            if before:
+                old_journal(there / "journal.db", before)
+            answer = child.ask(f"{point} {there}")
+            assert answer in ("0", str(STRUCK)), child.said
+            assert_coherent(there, before)
+            if answer == "0":
+                tell(capsys, f"a journal: killed at {point - 1} points, whole after each")
+                assert point > 4 * len(STEPS)
+                return
+    raise AssertionError(f"more than {POINTS_MAX} points")
+
+
+def assert_coherent(there: Path, before: int) -> None:
+    done = there / "done"
+    promised = before + sum(map(int, done.read_bytes().split())) if done.exists() else before
+    with closing(SqliteJournal(there / "journal.db")) as journal:
+        checked = journal.check()
+        assert checked.is_whole, checked.troubles
+        assert checked.head.seq in (promised, promised + 1, promised + max(STEPS))
+        assert checked.anchor.seq in (0, RETIRED)
+        assert checked.events == checked.head.seq - checked.anchor.seq
+    if checked.events:
+        assert by_the_page(export(there / "journal.db")).returncode == 0
+
+
+def test_whichever_of_several_writers_is_killed_the_others_go_on_with_one_chain(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    program = (
+        "import sys; from pathlib import Path; from tidegate.store.sqlite_journal import SqliteJournal as J;"
+        "from tidegate.store.journal import Happening as H; journal = J(Path(sys.argv[1]))\n"
+        "while True: journal.append([H('stopped', sys.argv[2], {})] * 2); print(flush=True)"
+    )
+    told = [0] * APPENDERS
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program, str(path), str(number)], stdout=subprocess.PIPE)
+        for number in range(APPENDERS)
+    ]
+    for number, process in enumerate(processes):
+        assert process.stdout is not None
+        for _ in range(TOLD_MIN):
+            assert process.stdout.readline() == b"\n"
+        os.kill(process.pid, signal.SIGKILL)
+        told[number] = TOLD_MIN + process.stdout.read().count(b"\n")
+        process.stdout.close()
+        process.wait(60)
+    with closing(SqliteJournal(path)) as journal:
+        assert journal.check().is_whole
+        events = journal.read(limit=1_000_000)
+    for number in range(APPENDERS):
+        written = sum(event.subject == str(number) for event in events)
+        assert written in (2 * told[number], 2 * told[number] + 2)
