@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.advisories.documents import CURRENT, Documents, Validator, is_name
-from tidegate.advisories.feed_folder import BusyFeedError, Coming, FeedFolder, entry_of
+from tidegate.advisories.documents import CURRENT, Documents, Entry, is_name
+from tidegate.advisories.feed_folder import BusyFeedError, Coming, FeedFolder
 from tidegate.advisories.history import Verified
 from tidegate.store.journal import boot_id
 
@@ -21,16 +21,8 @@ def publish(root: Path, data: bytes, *, now: int = 1000) -> None:
         fd = folder.begin(coming(len(data)), append=False)
         os.write(fd, data)
         os.close(fd)
-        entry = entry_of(
-            digest=hashlib.sha256(data).digest(),
-            file=FILE,
-            size=len(data),
-            now=now,
-            origin=URL,
-            verified=Verified.NOTHING,
-            source=URL,
-            validator=Validator('"a"', None),
-        )
+        name = f"{hashlib.sha256(data).hexdigest()}.{FILE}"
+        entry = Entry(name, len(data), now, now, URL, Verified.NOTHING)
         folder.publish(folder.coming_path(FILE), entry)
 
 

@@ -12,14 +12,15 @@ import pytest
 from tests.advisories.samples import DATA, NOON, compressed, folder, provenance, sample, tar
 from tidegate.advisories import taking_in
 from tidegate.advisories.feeds import FEEDS
-from tidegate.advisories.history import History
+from tidegate.advisories.history import History, Provenance
 from tidegate.advisories.memory_history import MemoryHistory
 from tidegate.advisories.sqlite_history import SqliteHistory
 from tidegate.advisories.statement import Piece, Problem, Score, Status
-from tidegate.advisories.taking_in import NotTakenInError, TakenIn, epss_lines, take_in, take_in_scores
+from tidegate.advisories.taking_in import NotTakenInError, OlderFeedError, TakenIn, epss_lines, take_in, take_in_scores
 
 OSV, TRACKER, VEX = FEEDS["ubuntu-osv"], FEEDS["ubuntu-tracker"], FEEDS["ubuntu-vex"]
 CVE = "CVE-2026-0001"
+APRIL_20 = 1_776_643_200
 
 
 @pytest.fixture
@@ -247,3 +248,36 @@ def test_scores_come_in_whole_and_a_torn_table_changes_nothing(history: History)
 def test_a_name_of_a_foreign_file_is_shown_escaped(history: History) -> None:
     taken = take(history, NOON, *many(1), Piece("CVE-2026-\x1b[31m\n", b""))
     assert [problem.where for problem in taken.problems] == ["CVE-2026-\\x1b[31m\\n"]
+
+
+def osv_record(identity: str, modified: str) -> Piece:
+    record = {"schema_version": "1.7.0", "id": identity, "modified": modified, "details": "x", "affected": []}
+    return Piece(f"{identity}.json", json.dumps(record).encode())
+
+
+def test_a_feed_is_as_old_as_its_newest_record() -> None:
+    history = MemoryHistory()
+    pieces = [
+        osv_record("UBUNTU-CVE-2026-0001", "2026-04-01T00:00:00Z"),
+        osv_record("UBUNTU-CVE-2026-0002", "2026-04-20T00:00:00Z"),
+        osv_record("UBUNTU-CVE-2026-0003", "2099-01-01T00:00:00Z"),
+    ]
+    undated = Provenance("ubuntu-osv", "x", NOON, b"a")
+    take_in(history, FEEDS["ubuntu-osv"], pieces, undated)
+    state = history.feed("ubuntu-osv")
+    assert state is not None
+    assert state.provenance.published == APRIL_20
+
+
+def test_a_feed_whose_newest_record_is_older_than_what_is_known_is_no_retraction() -> None:
+    history = MemoryHistory()
+    old = [osv_record("UBUNTU-CVE-2026-0001", "2026-04-01T00:00:00Z")]
+    new = [*old, osv_record("UBUNTU-CVE-2026-0002", "2026-04-20T00:00:00Z")]
+    feed = FEEDS["ubuntu-osv"]
+    take_in(history, feed, new, Provenance("ubuntu-osv", "x", NOON, b"new"))
+    with pytest.raises(OlderFeedError, match="older than what is known"):
+        take_in(history, feed, old, Provenance("ubuntu-osv", "x", NOON + 60, b"old"))
+    assert history.record("ubuntu-osv", "UBUNTU-CVE-2026-0002") is not None
+    # Whoever wants it all the same can have it.
+    take_in(history, feed, old, Provenance("ubuntu-osv", "x", NOON + 60, b"old"), may_vanish=True)
+    assert history.record("ubuntu-osv", "UBUNTU-CVE-2026-0002") is None

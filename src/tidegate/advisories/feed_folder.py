@@ -14,8 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tidegate.advisories.documents import CURRENT, Document, Entry, Validator, document_of, read_entry
-from tidegate.advisories.history import Verified
+from tidegate.advisories.documents import CURRENT, Document, Entry, document_of, read_entry
 from tidegate.store.journal import boot_id
 
 COMING = "coming."
@@ -164,27 +163,3 @@ class FeedFolder:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def entry_of(
-    *,
-    digest: bytes,
-    file: str,
-    size: int,
-    now: int,
-    origin: str,
-    verified: Verified,
-    source: str,
-    validator: Validator,
-) -> Entry:
-    """The entry of bytes that have just come from `source`."""
-    return Entry(
-        file=f"{digest.hex()}.{file}",
-        size=size,
-        fetched_at=now,
-        confirmed_at=now,
-        origin=origin,
-        verified=verified,
-        last_modified=validator.last_modified,
-        validators={source: validator} if validator.etag or validator.last_modified else {},
-    )

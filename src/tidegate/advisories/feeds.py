@@ -37,6 +37,8 @@ class Feed:
     """Of one large document: matches the names of the members that are records. None: records are files."""
     named_by_piece: bool = False
     """A record's id is its piece's name, and not in its bytes."""
+    dated: bool = True
+    """Its records say when they were last modified, and so how old the feed is."""
     reader: int = 1
 
     def pieces(self, path: Path) -> Iterator[Piece | Problem]:
@@ -66,6 +68,7 @@ FEEDS = {
             "Ubuntu's CVE tracker",
             ubuntu_tracker.parse,
             wanted=re.compile(r"(?:^|/)CVE-[0-9]{4}-[0-9]+(?:\.json)?\Z"),
+            dated=False,
         ),
         Feed(
             "ubuntu-security-api",
@@ -91,6 +94,7 @@ FEEDS = {
             debian_tracker.parse,
             member=re.compile(r"[^/]+/.+", re.DOTALL),
             named_by_piece=True,
+            dated=False,
         ),
         Feed(
             "debian-osv",

@@ -3,14 +3,19 @@
 import hashlib
 import itertools
 import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from tidegate.advisories import containers, epss
 from tidegate.advisories.feeds import EPSS, FEEDS
 from tidegate.advisories.history import History, Provenance, Verified
 from tidegate.advisories.taking_in import TakenIn, epss_lines, take_in, take_in_scores
 
+PROGRESS_RECORDS = 1000
 _CHUNK_BYTES = 2**20
+
+T = TypeVar("T")
 
 
 def take_in_path(
@@ -23,21 +28,34 @@ def take_in_path(
     verified: Verified = Verified.NOTHING,
     whole: bool = True,
     may_vanish: bool = False,
+    published: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> TakenIn:
     """Take in what is at `path` as the feed of that name (`FEEDS`, or EPSS); `fetched_at` in seconds since 1970.
 
-    See `take_in` for `whole` and `may_vanish`. Raises NotTakenInError, FormatError and OSError as that does, and
-    KeyError for a feed that there is not.
+    `published` counts where nothing within the feed says how old it is. `progress` is told how many records were
+    looked at, now and then. See `take_in` for `whole` and `may_vanish`. Raises NotTakenInError, FormatError and
+    OSError as that does, and KeyError for a feed that there is not.
     """
     digest = digest_of(path)
     if feed != EPSS:
         known = FEEDS[feed]
-        provenance = Provenance(feed, origin, fetched_at, digest, verified)
-        return take_in(history, known, known.pieces(path), provenance, whole=whole, may_vanish=may_vanish)
-    lines = epss_lines(containers.content(path))
+        dated = None if known.dated or may_vanish else published
+        provenance = Provenance(feed, origin, fetched_at, digest, verified, dated)
+        pieces = counted(known.pieces(path), progress)
+        return take_in(history, known, pieces, provenance, whole=whole, may_vanish=may_vanish)
+    lines = counted(epss_lines(containers.content(path)), progress)
     head = next(lines, b"")
     provenance = Provenance(feed, origin, fetched_at, digest, verified, epss.scored_at(head))
     return take_in_scores(history, itertools.chain([head], lines), provenance, may_vanish=may_vanish)
+
+
+def counted(found: Iterable[T], progress: Callable[[int], None] | None) -> Iterator[T]:
+    """The same, and how many so far."""
+    for number, one in enumerate(found, 1):
+        if progress is not None and number % PROGRESS_RECORDS == 0:
+            progress(number)
+        yield one
 
 
 def digest_of(path: Path) -> bytes:

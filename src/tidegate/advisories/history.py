@@ -116,8 +116,13 @@ class Session(Protocol):
         """All of EPSS: scores that are not among these end. Returns how many spans began or ended."""
         ...
 
-    def close(self, problems: Sequence[Problem], *, read: Collection[str], whole: bool) -> None:
-        """The end: what could not be read, and the ids of what could. With `whole`, this was all of the feed."""
+    def close(
+        self, problems: Sequence[Problem], *, read: Collection[str], whole: bool, published: int | None = None
+    ) -> None:
+        """The end: what could not be read, and the ids of what could. With `whole`, this was all of the feed.
+
+        `published` takes the place of the provenance's, where only the records told it.
+        """
         ...
 
 

@@ -35,6 +35,7 @@ def parse(data: bytes, _name: str = "") -> Parsed:
     """
     entry = fields.decoded(_DECODER, data)
     cve = fields.cve_id(entry.cve_id, "cveID")
+    added = fields.epoch_s(entry.date_added, "dateAdded")
     fields.epoch_s(entry.due_date, "dueDate")
     facts = {
         "Due": entry.due_date,
@@ -50,7 +51,8 @@ def parse(data: bytes, _name: str = "") -> Parsed:
         about=cve,
         title=fields.text_of(entry.vulnerability_name, "vulnerabilityName"),
         description=fields.text_of(entry.short_description, "shortDescription"),
-        published=fields.epoch_s(entry.date_added, "dateAdded"),
+        published=added,
+        modified=added,
         cves=(cve,),
         facts=tuple((name, fields.text_of(value, name)) for name, value in facts.items() if value),
     )

@@ -171,7 +171,11 @@ class _Session:
             self._state.scores.end(cve, self._now)
         return changed + len(standing)
 
-    def close(self, problems: Sequence[Problem], *, read: Collection[str], whole: bool) -> None:
+    def close(
+        self, problems: Sequence[Problem], *, read: Collection[str], whole: bool, published: int | None = None
+    ) -> None:
+        if published is not None:
+            self._provenance = replace(self._provenance, published=published)
         before = [span.value for (feed, _), span in self._state.unreadable.at(None) if feed == self._feed]
         over, new = problem_changes(before, problems, read, whole=whole)
         for problem in over:

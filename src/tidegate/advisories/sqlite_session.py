@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 
@@ -181,7 +182,11 @@ class SqliteSession:
         self._write.executemany("INSERT INTO score VALUES (?, ?, NULL, ?, ?, ?, ?)", begun)
         return len(begun) + len(standing)
 
-    def close(self, problems: Sequence[Problem], *, read: Collection[str], whole: bool) -> None:
+    def close(
+        self, problems: Sequence[Problem], *, read: Collection[str], whole: bool, published: int | None = None
+    ) -> None:
+        if published is not None:
+            self._provenance = replace(self._provenance, published=published)
         rows = self._write.execute(
             "SELECT rowid, record, place, what FROM unreadable WHERE feed = ? AND until IS NULL", (self._feed,)
         )

@@ -18,6 +18,8 @@ VANISHED_ALWAYS = 100
 PROBLEMS_MAX = 10_000
 """Unreadable records in one import; more is another format, or no feed at all."""
 EPSS_READER = 1
+CLOCK_SKEW_MAX_S = 24 * 3600
+"""By so much a publisher's clock, or the zone it forgot to write, may be before ours."""
 NAME_CHARS_MAX = 256
 """Of a piece's name, where it is shown."""
 
@@ -26,6 +28,10 @@ _NAMED = re.compile(r"[A-Z]+-[0-9A-Z-]+")
 
 class NotTakenInError(Exception):
     """A feed that is not taken in as a whole; what was known before stands. The message says why."""
+
+
+class OlderFeedError(NotTakenInError):
+    """It is older than what is known: its source is behind, which is no lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ def take_in(
         history.confirm(provenance)
         return TakenIn(unchanged=True)
     with history.importing(provenance, reader=feed.reader) as session:
-        reading = _Reading(feed, session, read_all=state is not None and state.reader != feed.reader)
+        changed_reader = state is not None and state.reader != feed.reader
+        reading = _Reading(feed, session, read_all=changed_reader, latest=provenance.fetched_at + CLOCK_SKEW_MAX_S)
         for piece in pieces:
             reading.take(piece)
         if whole and not reading.seen:
@@ -68,8 +75,10 @@ def take_in(
         gone = reading.gone() if whole else ()
         if not may_vanish:
             _refuse_torn(len(gone), len(session.known), provenance)
+            _refuse_older(reading.newest, state, provenance, whole=whole)
         changed = reading.changed + session.retract(gone)
-        session.close(reading.unreadable, read=reading.seen.keys(), whole=whole)
+        published = reading.newest if provenance.published is None else None
+        session.close(reading.unreadable, read=reading.seen.keys(), whole=whole, published=published)
     return TakenIn(
         seen=len(reading.seen),
         read=reading.read,
@@ -110,15 +119,22 @@ def _is_known(state: FeedState | None, provenance: Provenance, *, reader: int, w
         return False
     last = state.provenance
     if provenance.fetched_at < max(last.fetched_at, state.confirmed_at):
-        raise NotTakenInError(f"{provenance.origin}: fetched before what is known already")
+        raise OlderFeedError(f"{provenance.origin}: fetched before what is known already")
     if whole and provenance.published and last.published and provenance.published < last.published:
-        raise NotTakenInError(f"{provenance.origin}: published before what is known already")
+        raise OlderFeedError(f"{provenance.origin}: published before what is known already")
     return whole and state.whole and state.reader == reader and last.digest == provenance.digest
 
 
 def _refuse_torn(gone: int, known: int, provenance: Provenance) -> None:
     if gone > VANISHED_ALWAYS and gone > known * VANISHED_SHARE_MAX:
         raise NotTakenInError(f"{provenance.origin}: {gone} of {known} records are gone; taken for torn")
+
+
+def _refuse_older(newest: int | None, state: FeedState | None, provenance: Provenance, *, whole: bool) -> None:
+    """By its newest record, where its publisher gives the feed itself no date."""
+    last = state.provenance.published if state is not None and state.whole else None
+    if whole and provenance.published is None and newest is not None and last is not None and newest < last:
+        raise OlderFeedError(f"{provenance.origin}: its newest record is older than what is known already")
 
 
 def _first(problems: list[Problem]) -> str:
@@ -139,12 +155,16 @@ class _Reading:
     session: Session
     read_all: bool
     """The reader changed, so what has not changed is read too."""
+    latest: int
+    """No record can be younger (epoch seconds)."""
     seen: dict[str, bytes] = field(default_factory=dict)
     """The records that were there, with the digest of their bytes."""
     problems: list[Problem] = field(default_factory=list)
     unreadable: list[Problem] = field(default_factory=list)
     read: int = 0
     changed: int = 0
+    newest: int | None = None
+    """When the newest of these records was last modified; a date in the future is nobody's."""
 
     def __post_init__(self) -> None:
         self._modified: dict[str, int | None] = {name: one.modified for name, one in self.session.known.items()}
@@ -161,6 +181,7 @@ class _Reading:
         name = self._same(piece, digest)
         if name is not None:
             self.seen[name] = digest
+            self._dated(self._modified.get(name))
             return
         try:
             parsed = self.feed.parse(piece.data, piece.name)
@@ -199,12 +220,17 @@ class _Reading:
         if older and not twice:
             _note(self.problems, Problem(name, _shown(piece.name), "older than what is known of it"))
         self.seen.setdefault(name, digest)
+        self._dated(modified)
         if older:
             return
         self.seen[name] = digest
         self._modified[name] = modified
         self.read += 1
         self.changed += self.session.put(parsed, piece.data, digest)
+
+    def _dated(self, modified: int | None) -> None:
+        if modified is not None and modified <= self.latest and (self.newest is None or modified > self.newest):
+            self.newest = modified
 
     def _unreadable(self, problem: Problem) -> None:
         _note(self.problems, problem)

@@ -50,13 +50,15 @@ def parse(data: bytes, _name: str = "") -> Parsed:
         "Releases": " ".join(releases),
         "Hidden": "yes" if notice.is_hidden else "",
     }
+    published = fields.epoch_s(notice.published, "published")
     record = Record(
         id=notice.id,
         kind=Kind.NOTICE,
         about=notice.id,
         title=fields.text_of(notice.title, "title"),
         description=fields.text_of(notice.description, "description"),
-        published=fields.epoch_s(notice.published, "published"),
+        published=published,
+        modified=published,
         cves=fields.cves_of(mentioned),
         related=related,
         references=tuple(dict.fromkeys(notice.references or [])),

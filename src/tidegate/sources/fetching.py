@@ -12,9 +12,7 @@ from functools import partial
 
 from tidegate.sources.alone import Alone, may_connect
 from tidegate.sources.archive import Source
-from tidegate.sources.attempt import refusal
 from tidegate.sources.client import Client
-from tidegate.sources.connection import Head
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.flight import Flight, Spool, Wanted
 from tidegate.sources.health import Health
@@ -22,6 +20,7 @@ from tidegate.sources.passing import Passing
 from tidegate.sources.race import Sending
 from tidegate.sources.selection import Plan, plan
 from tidegate.sources.settings import FetchSettings
+from tidegate.sources.whole import Whole
 from tidegate.store.blobs import CHUNK_BYTES, BlobStore, Draft, Verified
 from tidegate.store.committer import Committer
 from tidegate.store.memory_blobs import memory_draft
@@ -46,30 +45,6 @@ class Document:
     data: bytes
     last_modified: str | None
     etag: str | None
-
-
-class _Whole:
-    """A sink that keeps a bounded body in memory. `expected` are the statuses that answer what was asked."""
-
-    def __init__(self, size_max: int, expected: frozenset[int], now: Callable[[], float]) -> None:
-        self._size_max = size_max
-        self._now = now
-        self._expected = expected
-        self.body = bytearray()
-        self.status: Head | None = None
-        self.answered_at: float | None = None
-
-    def head(self, head: Head) -> None:
-        self.status, self.answered_at = head, asyncio.get_running_loop().time()
-        if head.status not in self._expected:
-            raise refusal(head, self._now())
-        if head.length is not None and head.length > self._size_max:
-            raise FetchError(Failure.OVERSIZED, f"{head.length:,} bytes, at most {self._size_max:,} are taken")
-
-    def data(self, data: memoryview) -> None:
-        if len(self.body) + len(data) > self._size_max:
-            raise FetchError(Failure.OVERSIZED, f"more than {self._size_max:,} bytes")
-        self.body += data
 
 
 class Fetching:
@@ -111,7 +86,7 @@ class Fetching:
         if etag is not None:
             headers["If-None-Match"] = etag
         # Not modified since when? Only who said what it has can be told that.
-        whole = _Whole(size_max, frozenset({200, 304} if headers else {200}), self.health.now)
+        whole = Whole(size_max, frozenset({200, 304} if headers else {200}), self.health.now)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         self.health.asked(source.url)
