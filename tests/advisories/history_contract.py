@@ -270,6 +270,8 @@ class HistoryContract:
         assert [one.record.id for one in history.about("CVE-2026-0001")] == ["UBUNTU-CVE-2026-0001"]
         assert [one.record.id for one in history.about("USN-1-1")] == ["USN-1-1"]
         assert history.about("CVE-2026-0001", NOON - 1) == ()
+        assert {one.record.id for one in history.editions(FEED)} == {"UBUNTU-CVE-2026-0001", "USN-1-1"}
+        assert (list(history.editions("kev")), list(history.editions(FEED, NOON - 1))) == ([], [])
 
     def test_what_there_is_is_listed_newest_first_a_page_at_a_time(self, history: History) -> None:
         for number, published in enumerate((100, None, 300, 300)):

@@ -173,6 +173,10 @@ class History(Protocol):
         """Every record that is about this CVE, or is this notice, by feed and id."""
         ...
 
+    def editions(self, feed: str, as_of: int | None = None) -> Iterator[Edition]:
+        """Every record of a feed, in no order; to be read to its end, or closed."""
+        ...
+
     def listed(self, listing: Listing, as_of: int | None = None) -> Page:
         """What there are records about, a page of it. By an index: no record is read for it."""
         ...

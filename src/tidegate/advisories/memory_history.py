@@ -248,6 +248,9 @@ class MemoryHistory:
         found = (one for one in self._editions(as_of) if one.record.about == name)
         return tuple(sorted(found, key=lambda edition: (edition.feed, edition.record.id)))
 
+    def editions(self, feed: str, as_of: int | None = None) -> Iterator[Edition]:
+        return (one for one in self._editions(as_of) if one.feed == feed)
+
     def listed(self, listing: Listing, as_of: int | None = None) -> Page:
         stated = {
             one.statement.about

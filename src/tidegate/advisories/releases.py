@@ -38,6 +38,7 @@ _UBUNTU = {
     "25.10": "questing",
     "26.04": "resolute",
 }
+_UBUNTU_NUMBERS = {codename: number for number, codename in _UBUNTU.items()}
 _UBUNTU_CODENAMES = frozenset(_UBUNTU.values())
 _DEBIAN = {
     "3.0": "woody",
@@ -78,6 +79,11 @@ def ubuntu_place(text: str, where: str) -> Place:
 def ubuntu_pocket(text: str, where: str) -> str:
     """A pocket's name, empty for those that every host has. Raises FormatError."""
     return "" if text in _SHARED_POCKETS else release_name(text, where)
+
+
+def ubuntu_number(codename: str) -> str:
+    """A release's number; what we have no number for stays as it is."""
+    return _UBUNTU_NUMBERS.get(codename, codename)
 
 
 def ubuntu_ecosystem(ecosystem: str, where: str) -> Place:

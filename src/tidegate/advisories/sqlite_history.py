@@ -94,15 +94,23 @@ class SqliteHistory:
         return tuple(map(_said, self._rows(_SPANS + _ORDER, {"name": about})))
 
     def all_said(self, release: str, as_of: int | None = None) -> Iterator[Said]:
+        yield from map(_said, self._each(_SPANS_IN + _HOLDS, {"name": release, "at": _at(as_of)}))
+
+    def editions(self, feed: str, as_of: int | None = None) -> Iterator[Edition]:
+        values = {"feed": feed, "at": _at(as_of)}
+        yield from map(_edition, self._each(_EDITION + " WHERE r.feed = :feed" + _HOLDS, values))
+
+    def _each(self, sql: str, values: dict[str, object]) -> Iterator[Any]:
+        """Rows a few at a time: between them, others may read."""
         with self._read_lock:
-            cursor = self._read.execute(_SPANS_IN + _HOLDS, {"name": release, "at": _at(as_of)})
+            cursor = self._read.execute(sql, values)
         try:
             while True:
                 with self._read_lock:
                     rows = cursor.fetchmany(ROWS_AT_ONCE)
                 if not rows:
                     return
-                yield from map(_said, rows)
+                yield from rows
         finally:
             with self._read_lock:
                 cursor.close()

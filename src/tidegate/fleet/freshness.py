@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the settings read the limits, and every command the settings
+    from collections.abc import Iterable
+
+    from tidegate.advisories.history import FeedState
     from tidegate.fleet.knowledge import Knowledge
 
 _DAY_S = 24 * 3600
@@ -38,7 +41,7 @@ def freshness(knowledge: "Knowledge", taken_at: int, now: int, limits: AgeLimits
 
     `taken_at` is when the host last said what it has.
     """
-    feed_at, feed_is_old = _of_feeds(knowledge, now, limits)
+    feed_at, feed_is_old = believed(knowledge.feeds, now, limits)
     why: list[str] = []
     since: list[int] = []
     if feed_at is None:
@@ -56,10 +59,10 @@ def freshness(knowledge: "Knowledge", taken_at: int, now: int, limits: AgeLimits
     return Freshness(feed_at, min(since, default=None), tuple(why))
 
 
-def _of_feeds(knowledge: "Knowledge", now: int, limits: AgeLimits) -> tuple[int | None, bool]:
+def believed(feeds: "Iterable[FeedState]", now: int, limits: AgeLimits) -> tuple[int | None, bool]:
     """When the feed that stays believable for longest was current, and whether even that is too long ago."""
     best: tuple[int, int] | None = None
-    for state in knowledge.feeds:
+    for state in feeds:
         confirmed, published = state.confirmed_at, state.provenance.published
         believable = confirmed + limits.confirmed_max_s
         current = confirmed

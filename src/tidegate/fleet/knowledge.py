@@ -115,17 +115,18 @@ def _order(said: Said) -> tuple[str, str, str]:
 
 
 def _feeds(history: History, distribution: str, as_of: int | None) -> tuple[FeedState, ...]:
-    """A single record that came in today makes no feed younger."""
-    found: list[FeedState] = []
-    for name in sorted(_AUTHORITIES.get(distribution, ())):
-        state = history.feed(name, as_of)
-        for _ in range(STATES_MAX):
-            if state is None or state.whole:
-                break
-            state = history.feed(name, state.provenance.fetched_at - 1)
-        if state is not None and state.whole:
-            found.append(state)
-    return tuple(found)
+    found = (last_whole(history, name, as_of) for name in sorted(_AUTHORITIES.get(distribution, ())))
+    return tuple(state for state in found if state is not None)
+
+
+def last_whole(history: History, feed: str, as_of: int | None = None) -> FeedState | None:
+    """The last state that was all of a feed: a single record that came in today makes no feed younger."""
+    state = history.feed(feed, as_of)
+    for _ in range(STATES_MAX):
+        if state is None or state.whole:
+            return state
+        state = history.feed(feed, state.provenance.fetched_at - 1)
+    return None
 
 
 def _remedies(

@@ -68,7 +68,7 @@ def ruling(found: Iterable[Said], version: str, pockets: Collection[str] | None)
     by_pocket: dict[str, list[Said]] = {}
     for one in found:
         by_pocket.setdefault(_named(one.statement.place.pocket), []).append(one)
-    merged = {pocket: _newest(said) for pocket, said in by_pocket.items()}
+    merged = {pocket: newest(said) for pocket, said in by_pocket.items()}
     if "fips" in version.lower():
         for pocket in _FIPS:
             if pocket in merged and (pockets is None or pocket in pockets):
@@ -101,7 +101,8 @@ def _in_line(merged: dict[str, Said], version: str, pockets: Collection[str] | N
     return None
 
 
-def _newest(said: Sequence[Said]) -> Said:
+def newest(said: Sequence[Said]) -> Said:
+    """Of what several feeds say about a CVE in one package of one place, what holds."""
     finer = [one for one in said if one.statement.status is not Status.AFFECTED]
     if any(one.statement.status in UNTRIAGED or one.statement.status in OPEN for one in finer):
         said = finer
