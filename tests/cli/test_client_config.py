@@ -18,7 +18,8 @@ from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tidegate.archive.sources_list import parse_deb822_sources
-from tidegate.cli.client_config.forms import APT_CONF, SCRIPT, Form, client_files, gateway_at
+from tidegate.cli.client_config.forms import APT_CONF, SCRIPT, Form, client_files
+from tidegate.cli.client_config.gateway import gateway_at
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.config.apt_conf import parse_apt_conf
 from tidegate.sources.settings import ArchiveSettings
@@ -122,7 +123,7 @@ def gateway(gateway_process: GatewayFactory, source_server: SourceServer, keys: 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "tidegate.toml"
-    path.write_text("archive = []\n[gateway]\nlisten = '127.0.0.1:3999'\n")
+    path.write_text("archive = []\n[gateway]\nlisten = '127.0.0.1:3999'\n[fleet]\nlisten = '127.0.0.1:3998'\n")
     return path
 
 
@@ -277,7 +278,7 @@ def test_an_archive_with_the_presets_keys_names_the_clients_own_copy() -> None:
 def test_nothing_is_changed_unless_asked(file: Path, tmp_path: Path) -> None:
     root = tmp_path / "client"
     root.mkdir()
-    for form in ("proxy", "auto-detect", "mirror"):
+    for form in ("proxy", "auto-detect", "mirror", "report-timer", "report-hook"):
         tidegate("client-config", "--form", form, "--root", root, "--config", file).good()
     assert list(root.iterdir()) == []
 
@@ -320,13 +321,53 @@ def test_the_mirror_form_is_only_printed(file: Path, tmp_path: Path) -> None:
     assert ended.code == ExitCode.USAGE
 
 
-@pytest.mark.parametrize("form", ["proxy", "auto-detect", "mirror"])
+@pytest.mark.parametrize("form", ["proxy", "auto-detect", "mirror", "report-hook"])
 def test_the_json_answer_has_each_file_with_path_mode_and_content(form: str, file: Path) -> None:
     answer = tidegate("client-config", "--form", form, "--config", file, "--json").good().json
     assert answer["form"] == form
     assert answer["written"] is False
     assert all(each["path"].startswith("/") and each["content"] for each in answer["files"])
     assert len(answer["undo"]) == len(answer["files"])
+
+
+def test_what_makes_a_host_report_is_written_and_taken_back_and_nothing_is_started(file: Path, tmp_path: Path) -> None:
+    root = tmp_path / "client"
+    for form, count in (("report-timer", 3), ("report-hook", 1)):
+        common = ("client-config", "--form", form, "--root", root, "--config", file)
+        ended = tidegate(*common, "--write").good()
+        assert len(ended.out.splitlines()) == count
+        written = [path for path in root.rglob("*") if path.is_file()]
+        assert len(written) == count
+        assert (form == "report-hook") == ("systemctl" not in ended.err)
+        tidegate(*common, "--undo", "--write").good()
+        assert [path for path in root.rglob("*") if path.is_file()] == []
+
+
+def test_the_reporting_script_speaks_to_the_port_for_reports_and_its_undo_stops_the_timer(
+    file: Path, tmp_path: Path
+) -> None:
+    answer = tidegate("client-config", "--form", "report-timer", "--config", file, "--json").good().json
+    (script,) = (one for one in answer["files"] if one["mode"] == "0755")
+    assert "http://127.0.0.1:3998/fleet/report" in script["content"]
+    assert answer["then"] == ["systemctl daemon-reload", "systemctl enable --now tidegate-report.timer"]
+    assert answer["undo"][0] == "systemctl disable --now tidegate-report.timer"
+    assert answer["undo"][1:-1] == [f"rm -f {one['path']}" for one in answer["files"]]
+    none = tmp_path / "none.toml"
+    none.write_text("archive = []\n")
+    ended = tidegate("client-config", "--form", "report-timer", "--config", none)
+    assert (ended.code, "fleet.listen" in ended.err) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
+def test_systemd_takes_the_units(file: Path, tmp_path: Path) -> None:
+    tidegate("client-config", "--form", "report-timer", "--root", tmp_path, "--write", "--config", file).good()
+    units = sorted((tmp_path / "etc/systemd/system").iterdir())
+    for unit in units:
+        unit.write_text(unit.read_text().replace("ExecStart=/usr/local/lib", f"ExecStart={tmp_path}/usr/local/lib"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "tidegate" in line]) == (0, [])
 
 
 def test_an_unknown_form_is_a_usage_error(file: Path) -> None:

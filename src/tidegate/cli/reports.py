@@ -87,6 +87,7 @@ class ClientConfigReport(Struct, frozen=True, kw_only=True):
     form: str
     files: Annotated[tuple[FileReport, ...], Meta(description="what to put on the client")]
     undo: Annotated[tuple[str, ...], Meta(description="shell commands that take it back")]
+    then: Annotated[tuple[str, ...], Meta(description="shell commands that put it into force")] = ()
     written: Annotated[bool, Meta(description="whether --write put or took the files")] = False
 
 

@@ -1,26 +1,23 @@
-"""What to put on a client so that its apt asks the gateway. Pure: texts in three forms.
+"""What to put on a client so that its apt asks the gateway, or that it reports what it has. Pure: texts.
 
 A proxy line is the least; a script falls back to the archive itself when the gateway is gone, which apt never
 does by itself; the mirror form names the gateway in the sources and needs no proxy at all.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 
 from tidegate import presets
+from tidegate.cli.client_config.gateway import MARKER, ClientFile, Gateway
+from tidegate.cli.client_config.reporting import TIMER, hook_files, timer_files
 from tidegate.config.checks import ARMOR, FINGERPRINT, keyring_entries
 from tidegate.sources.settings import ArchiveSettings
 
 APT_CONF = "etc/apt/apt.conf.d/30tidegate.conf"
 SCRIPT = "usr/local/lib/tidegate/proxy-auto-detect"
 SOURCES = "etc/apt/sources.list.d/tidegate.sources"
-MARKER = "Written by `tidegate client-config`"
-"""In each of our files, so that nothing else is overwritten or removed."""
-
-_HOST = re.compile(r"^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])$")
+_TIMER_UNIT = TIMER.rpartition("/")[2]
 _HTTPS = """\
 // Sources with https:// go past the gateway. To bring one in, write http://HTTPS///HOST/PATH instead of https://HOST/PATH.
 """
@@ -32,36 +29,13 @@ class Form(StrEnum):
     PROXY = "proxy"
     AUTO_DETECT = "auto-detect"
     MIRROR = "mirror"
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """Where clients reach it. An IPv6 address stands in brackets."""
-
-    host: str
-    port: int
+    REPORT_TIMER = "report-timer"
+    REPORT_HOOK = "report-hook"
 
     @property
-    def url(self) -> str:
-        """Without a closing slash."""
-        return f"http://{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class ClientFile:
-    """A file on the client; `path` is below its root, without a leading slash."""
-
-    path: str
-    mode: int
-    content: str
-
-
-def gateway_at(text: str) -> Gateway:
-    """`HOST:PORT` as a gateway. Raises ValueError for anything else: it ends up in a shell script."""
-    host, _, port = text.rpartition(":")
-    if not (_HOST.match(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-        raise ValueError(f"{text!r} is not HOST:PORT")
-    return Gateway(host, int(port))
+    def reports(self) -> bool:
+        """Whether it tells the gateway what the client has, and does not point apt at it."""
+        return self in (Form.REPORT_TIMER, Form.REPORT_HOOK)
 
 
 def client_files(form: Form, gateway: Gateway, archives: Sequence[ArchiveSettings]) -> tuple[ClientFile, ...]:
@@ -73,11 +47,25 @@ def client_files(form: Form, gateway: Gateway, archives: Sequence[ArchiveSetting
             return (_apt_conf(f'Acquire::http::Proxy-Auto-Detect "/{SCRIPT}";'), _script(gateway))
         case Form.MIRROR:
             return (ClientFile(SOURCES, 0o644, "\n".join(_stanzas(gateway, archives))),)
+        case Form.REPORT_TIMER:
+            return timer_files(gateway)
+        case Form.REPORT_HOOK:
+            return hook_files()
 
 
-def undo_commands(given: Sequence[ClientFile]) -> tuple[str, ...]:
+def commands_after(form: Form) -> tuple[str, ...]:
+    """What puts the files into force, for root's shell on the client; nothing where apt just reads them."""
+    if form is not Form.REPORT_TIMER:
+        return ()
+    return ("systemctl daemon-reload", f"systemctl enable --now {_TIMER_UNIT}")
+
+
+def undo_commands(form: Form, given: Sequence[ClientFile]) -> tuple[str, ...]:
     """What takes the files back, for root's shell on the client."""
-    return tuple(f"rm -f /{each.path}" for each in given)
+    removals = tuple(f"rm -f /{each.path}" for each in given)
+    if form is not Form.REPORT_TIMER:
+        return removals
+    return (f"systemctl disable --now {_TIMER_UNIT}", *removals, "systemctl daemon-reload")
 
 
 def _apt_conf(line: str) -> ClientFile:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tidegate.cli.client_config.forms import MARKER, ClientFile
+from tidegate.cli.client_config.gateway import MARKER, ClientFile
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.cli.failure import Complaint, Failure
 

@@ -165,15 +165,25 @@ def remove(
 
 
 @app.command()
-def report_command() -> None:
+def report_command(
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="HOST:PORT", help="And send it there with curl (fleet.listen).")
+    ] = None,
+) -> None:
     """Print the one line of shell that prints what a host has.
 
     It needs no rights, changes nothing, and asks nobody: `ssh HOST "$(tidegate fleet report-command)" | tidegate
-    fleet add`. How hosts report by themselves: `tidegate client-config --form report-timer`.
+    fleet add`. With --to it sends that to the gateway, with the token in /etc/tidegate/report-token. How hosts report
+    by themselves: `tidegate client-config --form report-timer`.
     """
+    from tidegate.cli.client_config.gateway import gateway_at
+    from tidegate.cli.client_config.reporting import one_line
     from tidegate.fleet.report import command
 
-    say(command())
+    try:
+        say(command() if to is None else one_line(gateway_at(to)))
+    except ValueError as error:
+        raise Failure(ExitCode.USAGE, Complaint(str(error))) from None
 
 
 def _sent(file: Path, form: str, said: tuple[str, str, str, str], tags: list[str]) -> "Sent":
