@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,8 @@ from tidegate.gateway import entry as module
 from tidegate.gateway import usage
 from tidegate.gateway.answer import Form
 from tidegate.gateway.entry import BODY_KEPT_BYTES_MAX, PLACES_PER_ENTRY_MAX, Entry, Shelf, form_of
+
+ENDS_TIMEOUT_S = 20.0
 
 DATE = b"Sun, 22 Nov 2026 12:00:00 GMT"
 LINE = b"GET /debian/x HTTP/1.1"
@@ -85,6 +89,9 @@ def test_large_blob_is_closed_in_a_thread() -> None:
     closed = threading.Event()
 
     class Closer:
+        def begin(self) -> None:
+            pass
+
         def close(self, closing: int) -> None:
             assert closing == fd
             os.close(closing)
@@ -289,3 +296,15 @@ def test_what_was_removed_from_the_store_is_let_go_of_once_nobody_uses_it(tmp_pa
     assert REQUEST + b"0" not in shelf.by_request
     assert shelf.entry(form(1)) is not None
     assert shelf.entry(form(2)) is not None
+
+
+def test_program_that_ends_with_a_large_file_open_does_end() -> None:
+    """Which is closed in a thread, and an interpreter that ends begins none."""
+    program = """
+import os
+from tidegate.gateway.entry import SLOW_CLOSE_BYTES, Entry, form_of
+fd = os.memfd_create("large")
+os.ftruncate(fd, SLOW_CLOSE_BYTES)
+kept = Entry(fd, form_of("pool/large.deb", bytes(32), SLOW_CLOSE_BYTES, 0), keep_body=False)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=ENDS_TIMEOUT_S)

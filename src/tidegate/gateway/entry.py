@@ -17,16 +17,22 @@ IDLE, NOTED, USED = range(3)
 
 
 class _Closer:
-    """Closes large files in a thread: the last descriptor of a deleted 500 MB file takes over 100 ms to close."""
+    """Closes large files in a thread: the last descriptor of a deleted 500 MB file takes over 100 ms to close.
+
+    The thread is begun before there is anything to close: an interpreter that ends closes what is still open, and would
+    wait for ever for a thread that begins then.
+    """
 
     def __init__(self) -> None:
         self._descriptors: SimpleQueue[int] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def close(self, fd: int) -> None:
+    def begin(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="closer", daemon=True)
             self._thread.start()
+
+    def close(self, fd: int) -> None:
         self._descriptors.put(fd)
 
     def _run(self) -> None:
@@ -60,6 +66,8 @@ class Entry:
             f"\r\nLast-Modified: {form.last_modified}\r\nETag: {form.etag}"
             "\r\nAccept-Ranges: bytes\r\nX-Tidegate: hit\r\n\r\n"
         ).encode()
+        if self.size >= SLOW_CLOSE_BYTES:
+            _CLOSER.begin()
         self.body = keep_body and form.size <= BODY_KEPT_BYTES_MAX
         if self.body:
             self.head_2 += os.pread(fd, form.size, 0)
