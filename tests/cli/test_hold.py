@@ -232,6 +232,11 @@ def test_uses_of_all_workers_are_learned(gateway_process: GatewayFactory, served
 def test_a_rule_is_called_by_its_words_unless_it_has_a_name() -> None:
     assert wish_of(WishRequest(patterns=("a", "b*"), architecture="arm64"), [], 0).name == "a b* arm64"
     assert wish_of(WishRequest(suite="x", archive="debian"), ["debian"], 0).name == "all of debian x"
-    assert len(wish_of(WishRequest(patterns=tuple(map(str, range(500)))), [], 0).name) <= 100
+    many, more = (wish_of(WishRequest(patterns=tuple(map(str, range(n)))), [], 0).name for n in (500, 501))
+    assert many.startswith("0 1 2 3 ")
+    assert len(many) <= 100
+    assert many != more, "rules that begin alike do not replace each other"
+    for length in range(90, 110):  # wherever the cut falls, it is a name
+        assert len(wish_of(WishRequest(patterns=("x" * length, "y", "z")), [], 0).name) <= 100
     with pytest.raises(WishError, match="leave --closure out"):
         wish_of(WishRequest(suite="x", closure=True), [], 0)

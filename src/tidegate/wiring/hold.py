@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from tidegate.web.hold_report import (
 
 PATTERN_CHARS_MAX = 255
 RULE_NAME_CHARS_MAX = 100
+MARK_CHARS = 8
 _PATTERN = re.compile(r"[A-Za-z0-9+.\-*?\[\]!]+\^?")
 
 
@@ -45,7 +47,7 @@ def wish_of(asked: WishRequest, archives: Sequence[str], now: int) -> Wish:
     if asked.archive and asked.archive not in archives:
         raise WishError(f"no archive {asked.archive!r} is served here; there is {', '.join(archives) or 'none'}")
     words = asked.patterns or ("all of", *filter(None, (asked.archive, asked.suite, asked.component)))
-    name = asked.name or " ".join((*words, *filter(None, [asked.architecture])))[:RULE_NAME_CHARS_MAX]
+    name = asked.name or _name_of(" ".join((*words, *filter(None, [asked.architecture]))))
     if not name.isprintable() or len(name) > RULE_NAME_CHARS_MAX or name != name.strip():
         raise WishError(f"a rule's name has {RULE_NAME_CHARS_MAX} printable characters at most")
     return Wish(
@@ -59,6 +61,15 @@ def wish_of(asked: WishRequest, archives: Sequence[str], now: int) -> Wish:
         asked.recommends,
         now,
     )
+
+
+def _name_of(words: str) -> str:
+    """The words themselves; of too many the first, and what tells this rule from others that begin like it."""
+    if len(words) <= RULE_NAME_CHARS_MAX:
+        return words
+    mark = f" … {sha256(words.encode()).hexdigest()[:MARK_CHARS]}"
+    first = words[: RULE_NAME_CHARS_MAX - len(mark)]
+    return (first.rpartition(" ")[0] or first) + mark
 
 
 def _fits(pattern: str) -> bool:
