@@ -7,11 +7,12 @@ import re
 import socket
 import urllib.parse
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tests.gateway_process import GatewayProcess
-from tests.oracle import Oracle
+from tests.oracle import FILENAME, Oracle
 from tests.realapt import PrivateApt
 from tests.simulator.archive import SimulatedArchive
 
@@ -30,6 +31,21 @@ def judge(apt: PrivateApt, archive: SimulatedArchive, oracle: Oracle) -> int:
     for fetched in (*apt.debs(), *_sources(apt.sources_directory)):
         oracle.check(published[_EPOCH.sub("_", fetched.name)], fetched.read_bytes())
     return oracle.checked - before
+
+
+def judge_all(apt: PrivateApt, keyring: Path, suites: Iterable[str]) -> int:
+    """The same by a chain of this client's own lists, which begins with its Releases."""
+    lists: dict[str, bytes] = {}
+    for name, path in apt.lists().items():
+        lists["dists/" + name.partition("_dists_")[2].replace("_", "/")] = path.read_bytes()
+    oracle = Oracle(keyring, lists.get, suites)
+    for listed, body in lists.items():
+        oracle.check(listed, body)
+    indices = [body.decode() for path, body in lists.items() if path.endswith("/Packages")]
+    published = {path.rpartition("/")[2]: path for text in indices for path in FILENAME.findall(text)}
+    for deb in apt.debs():
+        oracle.check(published[_EPOCH.sub("_", deb.name)], deb.read_bytes())
+    return oracle.checked
 
 
 def bodies(apt: PrivateApt) -> dict[str, bytes]:

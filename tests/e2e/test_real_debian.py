@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import AptFactory
-from tests.e2e.judging import bodies, status_of
+from tests.e2e.judging import bodies, judge_all, status_of
 from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.oracle import FILENAME, Oracle
 from tests.realapt import PrivateApt
@@ -94,25 +94,10 @@ def first(gateway: GatewayProcess, host: Host, tmp_path_factory: pytest.TempPath
     return apt
 
 
-def judged(apt: PrivateApt, host: Host) -> int:
-    """Hold everything that this client has to gpgv and sha256sum, by a chain of its own lists."""
-    lists: dict[str, bytes] = {}
-    for name, path in apt.lists().items():
-        lists["dists/" + name.partition("_dists_")[2].replace("_", "/")] = path.read_bytes()
-    oracle = Oracle(host.keyring, lists.get, [suite for suites in host.suites.values() for suite in suites])
-    for listed, body in lists.items():
-        oracle.check(listed, body)
-    indices = [body.decode() for path, body in lists.items() if path.endswith("/Packages")]
-    published = {path.rpartition("/")[2]: path for text in indices for path in FILENAME.findall(text)}
-    for deb in apt.debs():
-        oracle.check(published[re.sub(r"_\d+%3a", "_", deb.name)], deb.read_bytes())
-    return oracle.checked
-
-
 def test_real_client_installs_a_small_server_and_gets_a_source(host: Host, first: PrivateApt) -> None:
     assert (first.unpacked / "usr/sbin/sshd").exists()
     assert len(first.debs()) > 50
-    assert judged(first, host) > 60
+    assert judge_all(first, host.keyring, [one for suites in host.suites.values() for one in suites]) > 60
     assert any(path.suffix == ".dsc" for path in first.sources_directory.iterdir())
 
 
