@@ -26,7 +26,7 @@ from tidegate.holding.hot_set import (
     sentence_of,
 )
 from tidegate.store.catalogue import Offer
-from tidegate.store.holds import Hold, Origin, PackageKey, Wish
+from tidegate.store.holds import FADING, Hold, Origin, PackageKey, Wish
 
 NOW = 1_795_000_000
 DAY_S = 86_400
@@ -122,6 +122,17 @@ def test_flat_repositories_of_two_archives_are_two_families() -> None:
     assert why(flat, used(key(suite="./", archive="contoso"))) == ["asked for by clients"]
 
 
+def test_what_hosts_of_a_release_have_is_wanted_from_every_archive_that_has_suites_of_it() -> None:
+    reported = replace(used(PackageKey("", "bookworm", "", "amd64", "hello")), origin=Origin.INVENTORY)
+    vendors = place_of("contoso", "bookworm", "dists/bookworm/main/binary-amd64/Packages", {})
+    assert why(STABLE, reported) == why(SECURITY, reported) == why(vendors, reported) == [reported.why]
+    trixie = place_of("debian", "trixie", "dists/trixie/main/binary-amd64/Packages", {})
+    flat = place_of("contoso", "./", "Packages", {})
+    assert why(trixie, reported) == why(flat, reported) == []
+    assert why(flat, replace(reported, archive="contoso", suite="./")) == [reported.why]
+    assert why(flat, replace(reported, suite="")) == [reported.why], "of which release is not known: of every one"
+
+
 def test_a_hold_without_a_suite_is_for_its_whole_archive_and_for_no_other() -> None:
     need = replace(used(key(suite="")), origin=Origin.NEED, by="web")
     assert why(STABLE, need) == ["needed by web"]
@@ -149,17 +160,19 @@ def test_architectures_fit_and_all_fits_each_but_source(held: str, listed: str, 
 # Fading
 
 
-@given(st.integers(-FORGET_AFTER_S * 2, FORGET_AFTER_S * 2), st.integers(0, 500))
-def test_a_use_counts_until_nobody_asked_for_so_long_however_often_they_did(ago: int, uses: int) -> None:
-    hold = used(key(), NOW - ago, NOW - ago, uses)
+@given(st.sampled_from(sorted(FADING)), st.integers(-FORGET_AFTER_S * 2, FORGET_AFTER_S * 2), st.integers(0, 500))
+def test_a_use_or_a_report_counts_until_nobody_said_so_for_so_long_however_often_they_did(
+    origin: Origin, ago: int, uses: int
+) -> None:
+    hold = replace(used(key(), NOW - ago, NOW - ago, uses), origin=origin)
     end = forgotten_at(hold, FORGET_AFTER_S)
     assert end == NOW - ago + FORGET_AFTER_S
     assert bool(hot_set(hold).reasons(STABLE, HELLO)) is (ago < FORGET_AFTER_S) is (end > NOW)
 
 
-@given(st.sampled_from([Origin.NEED, Origin.RULE, Origin.INVENTORY]), st.integers(0, 10 * FORGET_AFTER_S))
-def test_what_anybody_but_clients_wants_fades_never(origin: Origin, ago: int) -> None:
-    hold = replace(used(key(), NOW - ago, NOW - ago), origin=origin, by="db1.example")
+@given(st.sampled_from(sorted(set(Origin) - FADING)), st.integers(0, 10 * FORGET_AFTER_S))
+def test_what_the_operator_wants_fades_never(origin: Origin, ago: int) -> None:
+    hold = replace(used(key(), NOW - ago, NOW - ago), origin=origin, by="web")
     assert forgotten_at(hold, FORGET_AFTER_S) is None
     assert hot_set(hold).reasons(STABLE, HELLO) == (hold,)
 

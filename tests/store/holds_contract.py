@@ -6,7 +6,7 @@ import pytest
 
 from tidegate.store import holds as module
 from tidegate.store import sqlite_holds
-from tidegate.store.holds import Hold, Holds, Origin, PackageKey, Wish
+from tidegate.store.holds import Hold, Holds, Origin, PackageKey, Reported, Wish
 
 NOW = 1_795_000_000
 DAY_S = 86_400
@@ -102,14 +102,82 @@ class HoldsContract:
     def test_an_inventory_a_need_and_a_use_of_one_package_stand_beside_each_other(self, holds: Holds) -> None:
         holds.note_used([key()], NOW)
         holds.replace(Origin.NEED, "web", [key()], NOW)
-        holds.replace(Origin.INVENTORY, "db1.example", [key()], NOW)
+        holds.reported([Reported(key(), 12, NOW)], NOW)
+        holds.note_upgrade("web", [key()], NOW)
         assert [one.why for one in holds.named("hello")] == [
             "asked for by clients",
-            "inventory of db1.example",
+            "12 hosts have it installed, last reported 2026-11-18 11:06 UTC",
             "needed by web",
+            "needed by an upgrade of web",
         ]
-        holds.replace(Origin.INVENTORY, "db1.example", [], NOW + 1)
-        assert [one.origin for one in holds.all()] == [Origin.CLIENTS, Origin.NEED]
+        holds.reported([], NOW + 1)
+        assert [one.origin for one in holds.all()] == [Origin.CLIENTS, Origin.NEED, Origin.UPGRADE]
+
+    # What hosts have
+
+    def test_a_report_takes_the_place_of_the_one_before_as_a_whole(self, holds: Holds) -> None:
+        holds.reported([Reported(key(), 3, NOW - 9), Reported(key("gone"), 1, NOW - 5)], NOW)
+        holds.reported([Reported(key("new"), 1, NOW + 4), Reported(key(), 2, NOW + 3)], NOW + 5)
+        told = [(one.name, one.uses, one.since, one.last_used_at) for one in holds.all()]
+        assert told == [("hello", 2, NOW, NOW + 3), ("new", 1, NOW + 5, NOW + 4)]
+        assert holds.all()[1].why.startswith("1 host has it installed, last reported ")
+
+    def test_what_no_host_has_any_more_is_no_report(self, holds: Holds) -> None:
+        holds.reported([Reported(key(), 0, NOW), Reported(key("other"), 1, NOW), Reported(key("other"), 7, NOW)], NOW)
+        assert [(one.name, one.uses) for one in holds.all()] == [("other", 7)]
+
+    def test_a_report_that_breaks_off_changes_nothing(self, holds: Holds) -> None:
+        holds.reported([Reported(key(), 1, NOW)], NOW)
+
+        def broken() -> "list[Reported]":
+            raise OSError("the hosts cannot be read on")
+
+        with pytest.raises(OSError, match="read on"):
+            holds.reported((one for _ in "x" for one in broken()), NOW + 1)
+        assert [one.key for one in holds.all()] == [key()]
+
+    def test_of_too_many_those_on_the_fewest_hosts_are_left_out(
+        self, holds: Holds, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "REPORTED_MAX", 2)
+        holds.reported([Reported(key(name), hosts, NOW) for name, hosts in (("a", 1), ("b", 9), ("c", 5))], NOW)
+        assert [one.name for one in holds.all()] == ["b", "c"]
+
+    def test_an_old_report_is_forgotten_like_an_old_use(self, holds: Holds) -> None:
+        holds.reported([Reported(key(), 1, NOW), Reported(key("other"), 1, NOW + DAY_S)], NOW + DAY_S)
+        assert holds.forget(NOW + 1) == 1
+        assert holds.forget_named("other") == 0, "hosts have it all the same"
+        assert [one.name for one in holds.all()] == ["other"]
+
+    # What upgrades need
+
+    def test_what_an_upgrade_needs_is_added_to_what_those_before_needed(self, holds: Holds) -> None:
+        holds.note_upgrade("web", [key("libnew1")], NOW)
+        holds.note_upgrade("web", [key("libnew2"), key("libnew1")], NOW + 5)
+        holds.note_upgrade("mail", [key("libnew1")], NOW + 1)
+        told = [(one.name, one.by, one.since, one.last_used_at) for one in holds.all()]
+        assert told == [
+            ("libnew1", "mail", NOW + 1, NOW + 1),
+            ("libnew1", "web", NOW, NOW + 5),
+            ("libnew2", "web", NOW + 5, NOW + 5),
+        ]
+
+    def test_what_an_upgrade_needed_fades_and_can_be_forgotten(self, holds: Holds) -> None:
+        holds.note_upgrade("web", [key("libold"), key("libnew")], NOW)
+        holds.note_upgrade("web", [key("libnew"), key("libnewest")], NOW + 5)
+        assert holds.forget(NOW + 1) == 1
+        assert holds.forget_named("libnew") == 1
+        assert [one.name for one in holds.all()] == ["libnewest"]
+
+    def test_of_too_many_that_upgrades_need_those_found_least_lately_go(
+        self, holds: Holds, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for place in (module, sqlite_holds):
+            monkeypatch.setattr(place, "UPGRADES_MAX", 2)
+        holds.note_used([key("used")], NOW - DAY_S)
+        for later, name in enumerate("abc"):
+            holds.note_upgrade("web", [key(name)], NOW + later)
+        assert [one.name for one in holds.all()] == ["b", "c", "used"]
 
     def test_a_broken_list_changes_nothing(self, holds: Holds) -> None:
         holds.replace(Origin.NEED, "web", [key()], NOW)
@@ -137,14 +205,14 @@ class HoldsContract:
     def test_a_rule_that_goes_takes_along_what_it_needed_and_nothing_else(self, holds: Holds) -> None:
         holds.wish(Wish("web", ("nginx",)))
         holds.replace(Origin.NEED, "web", [key("libssl3")], NOW, ["no"])
-        holds.replace(Origin.INVENTORY, "web", [key("bash")], NOW)
+        holds.note_upgrade("web", [key("bash")], NOW)
         holds.note_used([key("libssl3")], NOW)
         assert holds.unwish("web")
         assert not holds.unwish("web")
         assert holds.wishes() == ()
         assert holds.problems(Origin.NEED, "web") == ()
         assert [(one.name, one.origin) for one in holds.all()] == [
-            ("bash", Origin.INVENTORY),
+            ("bash", Origin.UPGRADE),
             ("libssl3", Origin.CLIENTS),
         ]
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Say what the fleet is to have before it asks, and why.")
 
 PATTERNS_SHOWN = 3
+BY_THE_THOUSAND = ("need", "inventory")
+"""Origins whose packages are listed with --needs."""
 
 ArchiveOption = Annotated[str, typer.Option("--archive", metavar="NAME", help="Only of this archive.")]
 _RULES = (
@@ -151,13 +153,15 @@ def remove(
 @app.command(name="list")
 def list_(
     context: typer.Context,
-    needs: Annotated[bool, typer.Option("--needs", help="And each package that a rule's packages depend on.")] = False,
+    needs: Annotated[
+        bool, typer.Option("--needs", help="And each package that a rule's packages depend on, or that hosts have.")
+    ] = False,
     missing: Annotated[bool, typer.Option("--missing", help="Only what is wanted, listed and not held.")] = False,
     config: ConfigOption = None,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the rules and what each comes to, and the packages that clients use.
+    """List the rules and what each comes to, and the packages that clients use or that upgrades of these need.
 
     With --missing it exits 1 when something is.
     """
@@ -180,7 +184,7 @@ def _everything(report: "HoldsReport", *, needs: bool) -> None:
         table(_RULES, [_rule(one, report.at) for one in report.rules])
         for rule in report.rules:
             _troubles(rule)
-    packages = [one for one in report.packages if needs or one.origin != "need"]
+    packages = [one for one in report.packages if needs or one.origin not in BY_THE_THOUSAND]
     if packages:
         say("")
         table(_PACKAGES, [_package(one, report.at) for one in packages])
@@ -272,7 +276,7 @@ def _package(one: "HoldReport", now: int) -> list[str]:
         " ".join(filter(None, (one.archive, one.suite, one.component))),
         one.architecture,
         one.why,
-        f"{one.uses:,}" if one.origin == "clients" else "",
+        f"{one.uses:,}" if one.origin in ("clients", "inventory") else "",
         age(one.last_used_at, now),
         _left(one.forgotten_at, now),
     ]

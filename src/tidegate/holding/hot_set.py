@@ -6,7 +6,8 @@ So a fact speaks for its whole *family*, the suites of one codename in all archi
 (release, updates, security), and for another pocket (backports, proposed) only if it was seen in that one. What is
 not a codename's suite (a flat repository) is a family of its own.
 
-What clients asked for is wanted until nobody asked for so long; rules, needs and inventories until they are taken back.
+What clients asked for is wanted until nobody asked for so long, and so is what hosts reported to have, and what an
+upgrade was found to need; rules and their needs until they are taken back.
 """
 
 import re
@@ -19,7 +20,7 @@ from tidegate.archive.packages import Package
 from tidegate.archive.paths import suite_base
 from tidegate.archive.versions import version_key
 from tidegate.store.catalogue import Offer
-from tidegate.store.holds import Hold, Origin, PackageKey, Wish, why_of
+from tidegate.store.holds import FADING, Hold, PackageKey, Wish, wanted_by
 
 POCKETS = (
     "proposed-updates",
@@ -108,13 +109,13 @@ def key_of(archive: str, offers: Sequence[Offer]) -> PackageKey | None:
 
 
 def forgotten_at(hold: Hold, forget_after_s: float) -> int | None:
-    """When a package is no longer wanted, should nobody ask for it again (epoch seconds); None: not by itself."""
-    return int(hold.last_used_at + forget_after_s) if hold.origin is Origin.CLIENTS else None
+    """When a package is no longer wanted, should nobody say so again (epoch seconds); None: not by itself."""
+    return int(hold.last_used_at + forget_after_s) if hold.origin in FADING else None
 
 
 def sentence_of(reason: Reason) -> str:
     """Why, in words."""
-    return why_of(Origin.RULE, reason.name) if isinstance(reason, Wish) else reason.why
+    return wanted_by(reason.name) if isinstance(reason, Wish) else reason.why
 
 
 class HotSet:
@@ -129,7 +130,7 @@ class HotSet:
         now: float,
         forget_after_s: float,
     ) -> None:
-        """`forget_after_s`: what clients last asked for longer ago is not wanted on their account."""
+        """`forget_after_s`: what is FADING and was last said longer ago is not wanted on that account."""
         self._codenames = codenames
         self._by_name: dict[str, list[tuple[Hold, str, str]]] = {}
         for hold in holds:
@@ -235,7 +236,7 @@ def _holds(hold: Hold, family: Sequence[str], place: Place, package: Package) ->
     if not _fits(hold.architecture or package.architecture, package.architecture):
         return False
     if not hold.suite:
-        return hold.archive == place.archive
+        return hold.archive in ("", place.archive)
     if family[0] != place.family:
         return False
     return place.pocket in FOLLOWED or place.pocket == family[1]

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.store.holds import (
+    FADING,
     PROBLEMS_MAX,
+    UPGRADES_MAX,
     USED_MAX,
     WISHES_MAX,
     Hold,
     Origin,
     PackageKey,
+    Reported,
     Wish,
+    most_reported,
     too_many_wishes,
 )
 from tidegate.store.sqlite import connect, transaction
@@ -35,10 +39,18 @@ _USED = (
     "INSERT INTO hold VALUES (?, ?, ?, ?, ?, 'clients', '', ?, ?, 1) ON CONFLICT DO UPDATE"
     " SET last_used_at = max(last_used_at, excluded.last_used_at), uses = uses + 1"
 )
+_REPORTED = (
+    "INSERT INTO hold VALUES (?, ?, ?, ?, ?, 'inventory', '', ?, ?, ?) ON CONFLICT DO UPDATE"
+    " SET last_used_at = excluded.last_used_at, uses = excluded.uses"
+)
+_UPGRADE = (
+    "INSERT INTO hold VALUES (?, ?, ?, ?, ?, 'upgrade', ?, ?, ?, 1) ON CONFLICT DO UPDATE"
+    " SET last_used_at = max(last_used_at, excluded.last_used_at)"
+)
 _TOO_MANY = (
     "DELETE FROM hold WHERE (name, archive, suite, component, architecture, origin, author) IN (SELECT name, archive,"
-    " suite, component, architecture, origin, author FROM hold WHERE origin = 'clients' ORDER BY last_used_at DESC,"
-    " name, archive, suite, component, architecture LIMIT -1 OFFSET ?)"
+    " suite, component, architecture, origin, author FROM hold WHERE origin = ? ORDER BY last_used_at DESC,"
+    " name, archive, suite, component, architecture, author LIMIT -1 OFFSET ?)"
 )
 _WANTED = (
     "INSERT INTO hold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE"
@@ -60,9 +72,20 @@ class SqliteHolds:
         rows = [(*key, now, now) for key in sorted(set(keys))]
         with self._lock, transaction(self._connection) as write:
             write.executemany(_USED, rows)
-            (count,) = write.execute("SELECT count(*) FROM hold WHERE origin = 'clients'").fetchone()
-            if count > USED_MAX:
-                write.execute(_TOO_MANY, (USED_MAX,))
+            _keep_latest(write, Origin.CLIENTS, USED_MAX)
+
+    def reported(self, packages: Iterable[Reported], now: int) -> None:
+        wanted = most_reported(packages)
+        with self._lock, transaction(self._connection) as write:
+            known = {PackageKey(*row) for row in write.execute(_KEYS_OF, (Origin.INVENTORY, ""))}
+            write.executemany(_DROP, ((*key, Origin.INVENTORY, "") for key in known.difference(wanted)))
+            write.executemany(_REPORTED, ((*key, now, one.last_reported_at, one.hosts) for key, one in wanted.items()))
+
+    def note_upgrade(self, by: str, keys: Iterable[PackageKey], now: int) -> None:
+        rows = [(*key, by, now, now) for key in sorted(set(keys))]
+        with self._lock, transaction(self._connection) as write:
+            write.executemany(_UPGRADE, rows)
+            _keep_latest(write, Origin.UPGRADE, UPGRADES_MAX)
 
     def replace(
         self, origin: Origin, by: str, keys: Iterable[PackageKey], now: int, problems: Sequence[str] = ()
@@ -87,12 +110,13 @@ class SqliteHolds:
 
     def forget(self, before: int) -> int:
         with self._lock, transaction(self._connection) as write:
-            query = "DELETE FROM hold WHERE origin = 'clients' AND last_used_at < ?"
-            return write.execute(query, (before,)).rowcount
+            rows = [(origin, before) for origin in FADING]
+            return write.executemany("DELETE FROM hold WHERE origin = ? AND last_used_at < ?", rows).rowcount
 
     def forget_named(self, name: str) -> int:
         with self._lock, transaction(self._connection) as write:
-            return write.execute("DELETE FROM hold WHERE origin = 'clients' AND name = ?", (name,)).rowcount
+            query = "DELETE FROM hold WHERE origin IN ('clients', 'upgrade') AND name = ?"
+            return write.execute(query, (name,)).rowcount
 
     def wish(self, wish: Wish) -> None:
         with self._lock, transaction(self._connection) as write:
@@ -120,6 +144,12 @@ _DROP = (
     "DELETE FROM hold WHERE archive = ? AND suite = ? AND component = ? AND architecture = ? AND name = ?"
     " AND origin = ? AND author = ?"
 )
+
+
+def _keep_latest(write: sqlite3.Connection, origin: Origin, count: int) -> None:
+    (found,) = write.execute("SELECT count(*) FROM hold WHERE origin = ?", (origin,)).fetchone()
+    if found > count:
+        write.execute(_TOO_MANY, (origin, count))
 
 
 def _hold(row: sqlite3.Row | tuple[Any, ...]) -> Hold:

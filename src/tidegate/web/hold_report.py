@@ -21,7 +21,7 @@ from tidegate.holding.hot_set import (
     place_of,
     sentence_of,
 )
-from tidegate.store.holds import Hold, Origin, Wish
+from tidegate.store.holds import FADING, Hold, Origin, Wish, wanted_by
 
 At = Annotated[int, Meta(description="epoch seconds, UTC")]
 Architecture = Annotated[str, Meta(description="empty: whichever; `source` for source packages")]
@@ -77,12 +77,12 @@ class HoldReport(Struct, frozen=True, kw_only=True):
     suite: Annotated[str, Meta(description="where it was seen; empty: wherever the archive lists it")]
     component: str
     architecture: Architecture
-    origin: Annotated[str, Meta(description="clients, need or inventory")]
+    origin: Annotated[str, Meta(description="clients, inventory, upgrade or need")]
     why: Annotated[str, Meta(description="the same in words")]
     since: At
     last_used_at: At
-    uses: Annotated[int, Meta(description="minutes in which clients asked for it")]
-    forgotten_at: Annotated[int | None, Meta(description="when it no longer counts unless asked for; null: never")]
+    uses: Annotated[int, Meta(description="minutes in which clients asked for it; of an inventory, hosts that have it")]
+    forgotten_at: Annotated[int | None, Meta(description="when it no longer counts unless said again; null: never")]
 
 
 class OfferReport(Struct, frozen=True, kw_only=True):
@@ -129,14 +129,14 @@ class HoldRemoveReport(Struct, frozen=True, kw_only=True):
 class ReasonReport(Struct, frozen=True, kw_only=True):
     """Why a package is wanted."""
 
-    origin: Annotated[str, Meta(description="clients, rule, need or inventory")]
+    origin: Annotated[str, Meta(description="clients, inventory, upgrade, rule or need")]
     why: Annotated[str, Meta(description="the same in words")]
     archive: str
     suite: str
     component: str
     architecture: Architecture
     since: At
-    counts: Annotated[bool, Meta(description="false: nobody asked for it in hold.forget_after_s")] = True
+    counts: Annotated[bool, Meta(description="false: nobody said so in hold.forget_after_s")] = True
     last_used_at: int | None = None
     uses: int | None = None
     forgotten_at: int | None = None
@@ -202,7 +202,7 @@ def why_of_package(stores: Stores, package: str, *, now: int, forget_after_s: fl
     matching = (wish for wish in stores.holds.wishes() if names_matching(wish.patterns)(package))
     offers = tuple(_offers(stores, package, hot_set))
     whole = {why for offer in offers for why in offer.wanted}
-    pockets = (wish for wish in stores.holds.wishes() if not wish.patterns and f"wanted by {wish.name}" in whole)
+    pockets = (wish for wish in stores.holds.wishes() if not wish.patterns and wanted_by(wish.name) in whole)
     reasons = (
         *(_use(hold, now, forget_after_s) for hold in stores.holds.named(package)),
         *(_ruled(wish) for wish in (*matching, *pockets)),
@@ -262,7 +262,6 @@ def _hold(hold: Hold, forget_after_s: float) -> HoldReport:
 
 def _use(hold: Hold, now: int, forget_after_s: float) -> ReasonReport:
     end = forgotten_at(hold, forget_after_s)
-    by_clients = hold.origin is Origin.CLIENTS
     return ReasonReport(
         origin=hold.origin.value,
         why=hold.why,
@@ -272,8 +271,8 @@ def _use(hold: Hold, now: int, forget_after_s: float) -> ReasonReport:
         architecture=hold.architecture,
         since=hold.since,
         counts=end is None or now < end,
-        last_used_at=hold.last_used_at if by_clients else None,
-        uses=hold.uses if by_clients else None,
+        last_used_at=hold.last_used_at if hold.origin in FADING else None,
+        uses=hold.uses if hold.origin in (Origin.CLIENTS, Origin.INVENTORY) else None,
         forgotten_at=end,
     )
 
