@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.gateway_process import GatewayProcess, ServedArchive
+from tests.gateway_process import GatewayProcess, ServedArchive, journal_objections
 from tests.oracle import Oracle
 from tests.realapt import PrivateApt
 from tests.simulator.archive import SimulatedArchive
@@ -93,6 +93,7 @@ def gateway_process(tmp_path: Path) -> Iterator[GatewayFactory]:
     yield make
     for gateway in made:
         gateway.kill9()
+        assert journal_objections(gateway.state) == []
 
 
 @pytest.fixture

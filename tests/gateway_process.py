@@ -15,11 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tidegate.store.journal_kinds import objection
+from tidegate.store.sqlite_journal import SqliteJournal
+
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 40.0
 POLL_S = 0.02
 START_TRIES = 3
+EVENTS_LOOKED_AT = 10_000
 HOST = "127.0.0.1"
 
 
@@ -61,6 +65,16 @@ class Answer:
     reason: str
     headers: Mapping[str, str]
     body: bytes
+
+
+def journal_objections(state: Path) -> list[str]:
+    """What is wrong with a state directory's journal, whatever became of the gateway that wrote it."""
+    if not (state / "journal.db").exists():
+        return []
+    with contextlib.closing(SqliteJournal(state / "journal.db")) as journal:
+        told = [f"event {one.seq} {one.what}" for one in journal.check().troubles]
+        events = journal.last(EVENTS_LOOKED_AT)
+        return told + [why for event in events if (why := objection(event.kind, event.data)) is not None]
 
 
 class GatewayProcess:

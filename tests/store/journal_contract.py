@@ -92,7 +92,7 @@ class JournalContract:
     # Retention
 
     def test_what_is_removed_leaves_a_summary_and_a_chain_that_begins_where_it_ended(self, journal: Journal) -> None:
-        happenings = [Happening("served", "gateway", {"requests": 10, "bytes": 5, "not_held": 1}), *happened("a", "b")]
+        happenings = [Happening("served", "gateway", {"requests": 10, "bytes": 5, "lacking": 1}), *happened("a", "b")]
         journal.append(happenings)
         rows = journal.rows()
         assert journal.retire(3) == 2
@@ -101,7 +101,7 @@ class JournalContract:
         left, summary = journal.read()
         assert (left.seq, left.kind, summary.seq, summary.kind) == (3, "b", 4, "summary")
         assert summary.subject == time.strftime("%Y-%m-%d", time.gmtime(rows[0].at_us / 1e6))
-        counts = {"n.served": 1, "n.a": 1, "sum.served.requests": 10, "sum.served.bytes": 5, "sum.served.not_held": 1}
+        counts = {"n.served": 1, "n.a": 1, "sum.served.requests": 10, "sum.served.bytes": 5, "sum.served.lacking": 1}
         assert summary.data == {"first": 1, "last": 2, **counts}
 
     def test_reading_goes_on_after_numbers_that_were_removed(self, journal: Journal) -> None:

@@ -20,6 +20,8 @@ WAITING_MAX = 100_000
 """Lines that may wait for a reader who is slow. Those that come beyond are dropped and counted."""
 CLOSE_WAIT_S = 2.0
 """How long the end waits for such a reader."""
+LACKING = "lacking; "
+"""How a refusal begins whose cause is that we lack what was asked for, and could not get it."""
 _HIDDEN = re.compile(r"[^ -~]").sub
 
 
@@ -78,6 +80,8 @@ class AccessLog:
         self.by_how: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
         self.bytes = 0
+        self.lacking = 0
+        """Refusals of what is not held and could not be had: an outage that clients felt."""
         self.on_refusal: Callable[[str, str], None] | None = None
         """Called with the request line and the reason of each refusal."""
 
@@ -86,14 +90,20 @@ class AccessLog:
         if not self._waiting:
             return
         for _, line, status, size, how in self._waiting:
-            if self.on_refusal is not None and how.startswith("refused; "):
-                self.on_refusal(line.decode("latin-1"), how[len("refused; ") :])
-            self.by_how[how.partition(";")[0]] += 1
+            word, _, more = how.partition("; ")
+            if word == "refused":
+                self._refused(line, more)
+            self.by_how[word] += 1
             self.by_status[status] += 1
             self.bytes += size
         if self._lines is not None:
             self._lines.put(self._waiting.copy())
         self._waiting.clear()
+
+    def _refused(self, line: bytes, why: str) -> None:
+        self.lacking += why.startswith(LACKING)
+        if self.on_refusal is not None:
+            self.on_refusal(line.decode("latin-1"), why.removeprefix(LACKING))
 
     def close(self) -> None:
         """Count and write down what waits, within CLOSE_WAIT_S."""

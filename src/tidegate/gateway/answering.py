@@ -248,7 +248,9 @@ class Answering:
     async def _pass_through(self, connection: Connection, place: Place, why: str, limit: asyncio.Timeout) -> None:
         """Something that no index lists: unverified, uncached, marked as such; or refused, in strict mode."""
         if self._settings.strict:
-            return self._refuse(connection, Asked.OTHER, f"{why}, and gateway.strict is on", temporary=False)
+            return self._refuse(
+                connection, Asked.OTHER, f"{why}, and gateway.strict is on", temporary=False, lacking=False
+            )
         sources = self._rooms.archives[place.archive].sources
         lost = self._rooms.fetching.alone(sources)
         if lost is not None:
@@ -286,13 +288,20 @@ class Answering:
         return lost is None or not lost.is_lasting
 
     def _refuse(
-        self, connection: Connection, asked: Asked, why: str, *, temporary: bool, proven_absent: bool = False
+        self,
+        connection: Connection,
+        asked: Asked,
+        why: str,
+        *,
+        temporary: bool,
+        proven_absent: bool = False,
+        lacking: bool = True,
     ) -> None:
         if connection.phase is not Phase.WAITING:
             return
         agent = user_agent(connection.request)
         answer = answer_for(asked, why, user_agent=agent, temporary=temporary, proven_absent=proven_absent)
-        self._done(connection, connection.refuse(answer, why))
+        self._done(connection, connection.refuse(answer, why, lacking=lacking and not proven_absent))
 
     @staticmethod
     def _done(connection: Connection, finished: bool) -> None:

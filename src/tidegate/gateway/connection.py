@@ -15,6 +15,7 @@ import socket
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
+from tidegate.gateway.access_log import LACKING
 from tidegate.gateway.answer import REASONS, Form, Part, choose, head_of, refusal_of
 from tidegate.gateway.entry import USED, Entry
 from tidegate.gateway.refusal import Answer
@@ -302,8 +303,8 @@ class Connection:
             self._followed, self._draft = followed, followed.draft
         return self._begin(head, part.start, part.end if self._sends(part) else part.start)
 
-    def refuse(self, answer: Answer, why: str) -> bool:
-        """Say no, with a sentence."""
+    def refuse(self, answer: Answer, why: str, *, lacking: bool = False) -> bool:
+        """Say no, with a sentence. `lacking`: we do not have it and could not get it, which is counted apart."""
         self.close = self.close or answer.close
         whole = refusal_of(
             answer.status,
@@ -314,7 +315,7 @@ class Connection:
             close=self.close,
             head_only=self.head_only,
         )
-        self._gateway.log((self.peer, self.line, answer.status, 0, f"refused; {why}"))
+        self._gateway.log((self.peer, self.line, answer.status, 0, f"refused; {LACKING if lacking else ''}{why}"))
         return self._begin(whole, 0, 0)
 
     def refuse_and_close(self, status: int, why: str) -> None:

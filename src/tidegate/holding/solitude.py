@@ -17,9 +17,10 @@ from tidegate.store.journal import Event
 from tidegate.store.journal_writer import JournalWriter
 
 BEGUN, ENDED, EXPIRED = "alone-begun", "alone-ended", "suite-expired"
+KINDS = (BEGUN, ENDED, EXPIRED)
 LOOK_EVERY_S = 1.0
 EVENTS_READ_MAX = 5_000
-"""Of the journal's newest events, for what an earlier life of this program had begun."""
+"""Of the journal's newest events of KINDS, for what an earlier life of this program had begun."""
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ class Solitude:
         self._health.changed.append(lambda *_: self._look_for_alone(self._now()))
 
     async def run(self, events: Callable[[], Iterable[Event]]) -> None:
-        """Look, for ever. `events`: the newest of the journal, read in a thread."""
+        """Look, for ever. `events`: the newest of KINDS, read in a thread."""
         self.remember(await asyncio.to_thread(events))
         while True:
             try:

@@ -96,7 +96,8 @@ class Sweeping:
         self._settings = settings
         self._survey = survey
         self._turn = asyncio.Lock()
-        self._lacked = False
+        self._lacked: bool | None = None
+        """At the last sweep; None before the first: then an earlier life of the program may have told of a lack."""
         self.told: list[Callable[[str], None]] = []
         """Called with a sentence when the store becomes too full of what is needed, or cannot be swept."""
 
@@ -169,6 +170,8 @@ class Sweeping:
             reason = tightness(room_of(self._blobs, self._settings), decision.held.bytes)
             self._journal.note("store-full", "store", lacking_bytes=decision.lacking_bytes, reason=reason, **by)
             self._tell(f"{reason}; all of it is needed: give it {decision.lacking_bytes:,} bytes more, or hold less")
+        elif not lacks and self._lacked is not False:
+            self._journal.note("store-has-room", "store")
         self._lacked = lacks
 
     def _tell(self, sentence: str) -> None:

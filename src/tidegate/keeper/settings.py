@@ -41,6 +41,9 @@ class KeeperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int, Meta(ge=1, description="to each source where no client waits; a quarter of it may come at once")
     ] = 120
     refresh_timeout_s: Annotated[float, Meta(gt=0, description="for one refresh of one suite, all its bytes")] = 900.0
+    freshness_lost_after_s: Annotated[
+        float, Meta(gt=0, description="a suite that nobody has shown to be the newest for so long counts as stale")
+    ] = 21_600.0
     grace_s: Annotated[float, Meta(ge=0, description="an older generation stays reachable by-hash for this long")] = (
         172_800.0
     )

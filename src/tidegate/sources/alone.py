@@ -54,6 +54,11 @@ def out_since(sources: Iterable[Source], health: Health) -> float | None:
     return max(standing.breaker.since for standing in standings)
 
 
+def operators_left(sources: Iterable[Source], health: Health) -> frozenset[str]:
+    """Whoever runs a source of these that is not out."""
+    return frozenset(source.operator for source in sources if not _is_out(health.of(source.url)))
+
+
 def alone(sources: Sequence[Source], health: Health, now: float) -> Alone | None:
     """Whether nobody is to be asked on a client's behalf now (epoch seconds)."""
     askable = [source for source in sources if may_connect(source, health)]

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import NamedTuple
 
 from tidegate.sources.alone import Alone
 from tidegate.sources.attempt import wrong
@@ -61,6 +62,14 @@ class Spool:
     keep: Callable[[Verified], "Awaitable[None]"]
 
 
+class Left(NamedTuple):
+    """A source that others had to go on for: from which byte, and why."""
+
+    source: str
+    at_byte: int
+    reason: str
+
+
 @dataclass(slots=True, eq=False)
 class Flight:
     """See the module. Runs as one task; `watch` is for whoever follows it on the same loop."""
@@ -76,6 +85,8 @@ class Flight:
     """The source that brought the last byte so far."""
     failures: list[Excluded] = field(default_factory=list)
     violations: list[Excluded] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    """Sources that failed to give what they were asked for, though they should have it."""
     fetched_bytes: int = 0
     alone: Alone | None = None
     """It was not worth waiting for anybody."""
@@ -247,6 +258,8 @@ class Flight:
     def _failed(self, candidate: Candidate, error: FetchError) -> None:
         excluded = Excluded(candidate.source.url, str(error))
         self.failures.append(excluded)
+        if not error.is_absence and error.failure is not Failure.DISK:
+            self.left.append(Left(excluded.source, self.draft.size, excluded.reason))
         if not (error.is_passing or error.is_absence):
             self._given_up.add(excluded.source)
         if error.is_violation:

@@ -86,9 +86,9 @@ _GATEWAY = (
             "until": _UNTIL,
             "requests": _int("answers in all"),
             "bytes": _int("their bodies"),
-            "not_held": _int("refused since it was not here and could not be fetched (403 and 503)"),
+            "lacking": _int("refused: not held, and not to be had"),
         },
-        counters=("requests", "bytes", "not_held"),
+        counters=("requests", "bytes", "lacking"),
         others="`how.HIT`… answers by how they were come by (the word in `X-Tidegate`), `status.200`… by status",
     ),
     Kind(
@@ -204,15 +204,13 @@ _SOURCES = (
     Kind(
         "failover",
         "the source that was left",
-        "another source went on with files that this one had begun; at most one event in ten seconds for a source",
+        "another source went on with a file that this one did not give; the client noticed nothing",
         {
             "to": _text("the source that went on"),
             "digest": _text("the file, SHA-256"),
-            "at_byte": _int("from which byte"),
+            "at_byte": _int("how much of it was there; 0: it had given nothing"),
             "reason": _REASON,
-            "files": _int("how many files since the last such event of this source"),
         },
-        counters=("files",),
     ),
     Kind("fetch-failed", "SHA-256 of the file", "no source could give it", {"reason": _REASON}),
     Kind(
@@ -227,13 +225,13 @@ _SOURCES = (
     Kind(
         "last-operator-begun",
         "the archive",
-        "of several operators only one is left that answers",
-        {"since": _SINCE, "operator": _text("which"), "operators": _int("how many there are")},
+        "of several operators one is left that answers, at most",
+        {"since": _SINCE, "operator": _text("which; empty: none"), "operators": _int("how many there are")},
     ),
     Kind(
         "last-operator-ended",
         "the archive",
-        "several answer again, or none does",
+        "several answer again",
         {"since": _SINCE, "duration_s": _number("how long it was")},
     ),
 )
@@ -296,8 +294,8 @@ _FLEET = (
         {
             "one": _text("the one's name"),
             "other": _text("the other's name"),
-            "one_boot": Field(Type.TEXT_OR_NOTHING, "the one's boot"),
-            "other_boot": Field(Type.TEXT_OR_NOTHING, "the other's boot"),
+            "one_boot": _text("the one's boot"),
+            "other_boot": _text("the other's boot"),
         },
     ),
     Kind("token-added", "the token's name", "somebody was let report hosts", {"scope": _text("which hosts")}),

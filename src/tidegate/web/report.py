@@ -59,6 +59,9 @@ class TrafficReport(Struct, frozen=True, kw_only=True):
     bytes: int
     by_how: Annotated[Mapping[str, int], Meta(description="hit, wait, stream, stale, pass, refused, tunnel")]
     by_status: Mapping[str, int]
+    lacking: Annotated[
+        int, Meta(description="of those refused: what is not held and could not be had; an outage that clients felt")
+    ] = 0
 
 
 class RunningReport(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from tidegate.holding.hot_listing import Stores
 from tidegate.holding.housekeeping import Decision
-from tidegate.holding.solitude import EVENTS_READ_MAX
+from tidegate.holding.solitude import EVENTS_READ_MAX, KINDS
 from tidegate.holding.sweeping import Sweeping, incidents_of, survey
 from tidegate.store.settings import StoreSettings
 from tidegate.web.gc_report import GcReport, gc_report
@@ -26,7 +26,7 @@ def surveying(
 
     def decided() -> Decision:
         stores, names = Stores(store.catalogue, store.blobs, store.holds, store.marks), archives()
-        incidents = incidents_of(stores, store.journal.last(EVENTS_READ_MAX))
+        incidents = incidents_of(stores, store.journal.last(EVENTS_READ_MAX, kinds=KINDS))
         return survey(
             stores,
             settings,

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import uvloop
 
@@ -24,6 +25,7 @@ from tidegate.config import ConfigError, Gathered
 from tidegate.gateway.siblings import Siblings
 from tidegate.web.report import RunningReport
 from tidegate.wiring.archives import archives_of
+from tidegate.wiring.chronicle import Chronicle, shorten_for_ever
 from tidegate.wiring.listening import listen_on, notify, shown
 from tidegate.wiring.news import News, Tell
 from tidegate.wiring.store import Store, layout_of, open_store
@@ -110,17 +112,36 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
         Serving(make_app(view, hosts), admin),
         Serving(make_control(view), control_socket(store.layout.control)),
     ]
+    chronicling = _chronicling(worker, counting, view)
     notify("READY=1")
     await stop.wait()
     notify("STOPPING=1")
     tell(News("info", "stopping", "stopping: answers under way go out first"))
-    worker.journal.note("stopped", "gateway")
     for end in ends:
         await end.stop()
+    for task in chronicling:
+        task.cancel()
     await worker.stop()
     store.layout.running.unlink(missing_ok=True)
     store.layout.control.unlink(missing_ok=True)
     return 0
+
+
+def _chronicling(worker: Worker, counting: Counting, view: RunningView) -> list[asyncio.Task[None]]:
+    """What writes into the journal beside the worker itself."""
+    loop, journal = asyncio.get_running_loop(), worker.store.journal
+    chronicle = Chronicle(
+        worker.journal,
+        counting.sum,
+        lambda: worker.stocktaking.last,
+        view.readiness,
+        lambda: worker.settings.journal.served_interval_s,
+    )
+    worker.solitude.told.append(lambda *_: chronicle.note_served())
+    worker.answered.append(chronicle.note_end)
+    events = partial(journal.last, 1, kinds=("readiness",))
+    shortening = shorten_for_ever(journal, lambda: worker.settings.journal, lambda: sys.maxsize)
+    return [loop.create_task(chronicle.run(events)), loop.create_task(shortening)]
 
 
 def _running(place: Place, admin: socket.socket, workers: int) -> RunningReport:

@@ -44,6 +44,7 @@ class Tally(Struct, frozen=True, array_like=True):
     by_how: dict[str, int] = {}
     by_status: dict[str, int] = {}
     sources: dict[str, SourceTally] = {}
+    lacking: int = 0
 
     def traffic(self) -> TrafficReport:
         """As it is told."""
@@ -53,12 +54,13 @@ class Tally(Struct, frozen=True, array_like=True):
             bytes=self.bytes,
             by_how=self.by_how,
             by_status=self.by_status,
+            lacking=self.lacking,
         )
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
     """The sum."""
-    connections = flights = octets = 0
+    connections = flights = octets = lacking = 0
     by_how: Counter[str] = Counter()
     by_status: Counter[str] = Counter()
     sources: dict[str, SourceTally] = {}
@@ -66,11 +68,12 @@ def total(tallies: Iterable[Tally]) -> Tally:
         connections += one.connections
         flights += one.flights
         octets += one.bytes
+        lacking += one.lacking
         by_how.update(one.by_how)
         by_status.update(one.by_status)
         for url, tally in one.sources.items():
             sources[url] = _together(sources.get(url, SourceTally()), tally)
-    return Tally(connections, flights, octets, dict(by_how), dict(by_status), sources)
+    return Tally(connections, flights, octets, dict(by_how), dict(by_status), sources, lacking)
 
 
 def _together(one: SourceTally, other: SourceTally) -> SourceTally:
@@ -169,5 +172,6 @@ class Counting:
             dict(access.by_how),
             {str(status): count for status, count in access.by_status.items()},
             sources,
+            access.lacking,
         )
         return total((self._before, now))

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,8 +17,11 @@ from tidegate.gateway.target import Routes
 from tidegate.holding.expand_process import ExpandError, expand_in_process
 from tidegate.holding.hot_listing import Stores
 from tidegate.holding.learning import Learning, forget_for_ever
+from tidegate.holding.margins import KINDS as MARGINS
+from tidegate.holding.margins import Margins
 from tidegate.holding.prefetching import Prefetching
 from tidegate.holding.solitude import ENDED, EVENTS_READ_MAX, Solitude
+from tidegate.holding.solitude import KINDS as SOLITUDE
 from tidegate.holding.stocktaking_process import Stocktaking
 from tidegate.holding.sweeping import Sweeping, left_bytes
 from tidegate.keeper.adoption import Ports
@@ -90,6 +93,7 @@ class Worker:
         self.prober = self._prober(trust, self.keeper) if self.keeper is not None else None
         self.solitude = Solitude(archives, health, store.catalogue, self.journal)
         self.solitude.told.append(self._alone)
+        self.margins = Margins(archives, health, store.catalogue, self.journal, lost_after_s=self._lost_after_s)
         self.stocktaking = Stocktaking(store.layout, lambda: self.settings.hold, self._holds_in_trouble)
         self.learning = Learning(store.catalogue, store.holds, self._holds_in_trouble, touch=store.blobs.touch)
         log = AccessLog(partial(write_lines, STDOUT_FD) if settings.gateway.access_log else None)
@@ -99,6 +103,8 @@ class Worker:
         self.sweeping = self._sweeping()
         self._running: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
+        self.answered: list[Callable[[], None]] = []
+        """Called once the last answer is out, at the end."""
 
     def start(self, *, keep: bool = True) -> None:
         """Serve, and (unless `keep` is false) look at every suite now and then."""
@@ -114,7 +120,11 @@ class Worker:
             return
         if self.keeper is not None:
             events = partial(self.store.journal.last, EVENTS_READ_MAX)
-            self._running += [loop.create_task(self.solitude.run(events)), loop.create_task(self.sweeping.run())]
+            self._running += [
+                loop.create_task(self.solitude.run(partial(events, kinds=SOLITUDE))),
+                loop.create_task(self.margins.run(partial(events, kinds=MARGINS))),
+                loop.create_task(self.sweeping.run()),
+            ]
         sources = [source for archive in self.archives.values() for source in archive.sources]
         if not any(may_connect(source, self.fetching.health) for source in sources):
             return
@@ -139,12 +149,14 @@ class Worker:
             self.prober.reconfigure(archives)
         if self.prefetching is not None:
             self.prefetching.reconfigure(archives, settings.hold)
-        self.solitude.archives = archives
+        self.solitude.archives = self.margins.archives = archives
         self.gateway.reconfigure(self._routes(), self._rooms(), settings.gateway)
 
     async def stop(self) -> None:
         """Let answers under way go out, end everything, write down what waits."""
         await self.gateway.stop(STOP_GRACE_S)
+        for tell in self.answered:
+            tell()
         await self.learning.settle()
         for task in self._running:
             task.cancel()
@@ -191,6 +203,9 @@ class Worker:
         sweeping = Sweeping(self.store.blobs, self.journal, self.settings.store, survey)
         sweeping.told.append(lambda text: self._tell(News("warning", "store", text)))
         return sweeping
+
+    def _lost_after_s(self) -> float:
+        return self.settings.keeper.freshness_lost_after_s
 
     def _routes(self) -> Routes:
         return Routes(self.archives.values(), preset_name)
@@ -245,8 +260,18 @@ class Worker:
         if not is_news(before, after):
             return
         cause, reason = after.cause or before.cause, after.reason or before.reason
-        states = {"before": before.state.value, "after": after.state.value}
-        self.journal.note("source-state", source, **states, cause=cause and cause.value, reason=reason)
+        ours = [one for one in self.archives.values() if any(each.url == source for each in one.sources)]
+        operators = {each.operator for one in ours for each in one.sources if each.url == source}
+        self.journal.note(
+            "source-state",
+            source,
+            archives=",".join(one.name for one in ours),
+            operator=",".join(sorted(operators)),
+            before=before.state.value,
+            after=after.state.value,
+            cause=cause and cause.value,
+            reason=reason,
+        )
         if after.state is State.CLOSED:
             self._tell(News("info", "source", f"{source} is well again; it had been out: {reason}"))
         else:
@@ -263,5 +288,16 @@ class Worker:
             digest = flight.wanted.digest.hex()
             self.journal.note("violation", violation.source, reason=violation.reason, digest=digest)
             self._tell(News("error", "violation", f"{violation.source} gave wrong bytes: {violation.reason}"))
+        if flight.complete:
+            for left in flight.left:
+                digest = flight.wanted.digest.hex()
+                self.journal.note(
+                    "failover",
+                    left.source,
+                    to=flight.source,
+                    digest=digest,
+                    at_byte=left.at_byte,
+                    reason=left.reason,
+                )
         if flight.failed and flight.alone is None:  # alone, every request fails, and that is written down once
             self.journal.note("fetch-failed", flight.wanted.digest.hex(), reason=flight.failure)
