@@ -20,6 +20,7 @@ A report without its last line was cut off, and is refused.
 import hashlib
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from tidegate.archive.errors import FormatError, excerpt
 from tidegate.fleet import inventory as inv
@@ -27,6 +28,9 @@ from tidegate.fleet.inventory import Form, Host, Inventory, Module, Package, Sui
 
 VERSION = "1"
 LINE_CHARS_MAX = 4096
+LINES_REMEMBERED = 2**16
+LINE_REMEMBERED_CHARS_MAX = 256
+PACKAGE_FIELDS = 7
 MODULES = ("algif_aead",)
 """Modules that a mitigation was ever about: Copy Fail's."""
 
@@ -70,7 +74,10 @@ def parse(data: bytes, *, taken_at: int, host: str = "") -> Inventory:
     reading = _Reading(host)
     for number, line in enumerate(_lines(data), 1):
         try:
-            reading.take(line.split("\t"), first=number == 1)
+            if line.startswith("package\t"):
+                reading.take_package(line)
+            else:
+                reading.take(line.split("\t"), first=number == 1)
         except FormatError as error:
             raise FormatError(error.what, error.where or f"line {number}") from None
     return reading.inventory(taken_at)
@@ -99,12 +106,18 @@ class _Reading:
         self._suites: set[Suite] = set()
         self._modules: dict[str, Module] = {}
         self._packages: list[Package | FormatError | None] = []
-        self._ended = False
+        self._begun = self._ended = False
         self._kinds: dict[str, tuple[int, Callable[..., None]]] = {
             "suite": (2, lambda *fields: self._suites.add(inv.suite(*fields))),
             "module": (5, self._module),
-            "package": (7, self._package),
         }
+
+    def take_package(self, line: str) -> None:
+        """The line of a package. Raises FormatError."""
+        if not self._begun or self._ended:
+            raise FormatError("more after the end" if self._ended else "no report of an inventory")
+        read = _package if len(line) <= LINE_REMEMBERED_CHARS_MAX else _package.__wrapped__
+        self._packages.append(read(line))
 
     def take(self, fields: list[str], *, first: bool) -> None:
         """One line. Raises FormatError."""
@@ -116,6 +129,7 @@ class _Reading:
                 raise FormatError("no report of an inventory")
             if values[0] != VERSION:
                 raise FormatError(f"a report of version {excerpt(values[0])}; this gateway reads version {VERSION}")
+            self._begun = True
             return
         if self._ended:
             raise FormatError("more after the end")
@@ -159,20 +173,27 @@ class _Reading:
         if self._modules.setdefault(found.name, found) != found:
             raise FormatError(f"module {excerpt(found.name)} a second time")
 
-    def _package(self, *fields: str) -> None:
-        binary, version, architecture, source, source_version, status, origin = fields
-        state, held = inv.abbreviated(status)
-        found = inv.package(
-            binary,
-            architecture,
-            version,
-            source=source,
-            source_version=source_version,
-            state=state,
-            held=held,
-            origin=origin,
-        )
-        self._packages.append(found)
+
+@lru_cache(LINES_REMEMBERED)
+def _package(line: str) -> Package | FormatError | None:
+    """A line of a package, remembered: hosts have the same ones, again and again. Raises FormatError."""
+    fields = line.split("\t")
+    if len(line) - len(fields) + 1 > LINE_CHARS_MAX:
+        raise FormatError(f"more than {LINE_CHARS_MAX} characters")
+    if len(fields) != PACKAGE_FIELDS + 1:
+        raise FormatError(f"{len(fields) - 1} fields instead of {PACKAGE_FIELDS} behind 'package'")
+    _, binary, version, architecture, source, source_version, status, origin = fields
+    state, held = inv.abbreviated(status)
+    return inv.package(
+        binary,
+        architecture,
+        version,
+        source=source,
+        source_version=source_version,
+        state=state,
+        held=held,
+        origin=origin,
+    )
 
 
 _ONCE = {"host": 2, "os": 3, "kernel": 1, "boot": 1, "suites": 1, "end": 0}
