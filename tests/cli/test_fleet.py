@@ -208,6 +208,15 @@ def test_while_the_desk_runs_it_is_asked(house: House, tmp_path: Path) -> None:
         assert [subject for _, subject, _ in desk.events] == [ID, "db-1"]
 
 
+def test_a_list_that_breaks_off_is_an_error_and_not_a_shorter_list(
+    house: House, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lines in ([b'{"id":"a"'], []):
+        monkeypatch.setattr("tidegate.wiring.ask_fleet.ask_lines", lambda *_, told=lines, **__: iter(told))
+        ended = house("list")
+        assert (ended.code, ended.out) == (ExitCode.UNAVAILABLE, "")
+
+
 # Tokens
 
 

@@ -311,6 +311,7 @@ def test_a_thousand_reports_at_once_are_bounded_and_the_patient_all_come_in(tmp_
         assert found[200] == CROWD
         assert set(found) <= {200, 429, 503}
         assert max(held) <= 50
+        assert desk.door.answers == found
         assert sum(1 for _ in desk.hosts.entries()) == CROWD
         assert (desk.door.under_way, desk.door.bytes, dict(desk.door.bodies)) == (0, 0, {})
 

@@ -1,12 +1,13 @@
 """The fleet through the desk's control socket: add, list and show hosts, tag and remove them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
+from itertools import islice
 from typing import Protocol
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tidegate.archive.errors import FormatError
@@ -19,9 +20,12 @@ from tidegate.web.fleet_report import (
     FleetAddReport,
     FleetRemoveReport,
     FleetTagReport,
+    HostReport,
+    HostsEnd,
     HostShowReport,
-    HostsReport,
 )
+
+LINES_AT_ONCE = 1000
 
 
 class FleetView(Protocol):
@@ -32,8 +36,8 @@ class FleetView(Protocol):
         """Take an inventory in. Raises FormatError, TooManyHostsError."""
         ...
 
-    async def fleet_list(self, tag: str, *, only_silent: bool) -> HostsReport:
-        """All hosts, or those with a tag, or those that are unknown."""
+    def fleet_list(self, tag: str, *, only_silent: bool) -> Iterator[HostReport | HostsEnd]:
+        """All hosts, those with a tag, or those that are unknown; one by one, then what ends the list. Blocks."""
         ...
 
     async def fleet_show(self, host: str, at: int | None) -> HostShowReport:
@@ -63,7 +67,8 @@ def fleet_routes(view: FleetView) -> list[Route]:
 
     async def listed(request: Request) -> Response:
         query = request.query_params
-        return _json(await view.fleet_list(query.get("tag", ""), only_silent=query.get("silent") == "yes"))
+        hosts = view.fleet_list(query.get("tag", ""), only_silent=query.get("silent") == "yes")
+        return StreamingResponse(_lines(hosts), media_type="application/jsonl")
 
     async def show(request: Request) -> Response:
         at = request.query_params.get("at")
@@ -101,6 +106,12 @@ def _saying_no(end: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
             return _json({"error": f"it cannot be written down: {error.strerror or error}"}, 404)
 
     return answered
+
+
+def _lines(values: Iterator[HostReport | HostsEnd]) -> Iterator[bytes]:
+    """A value a line, many lines at once: a million hosts are never in memory together."""
+    while some := list(islice(values, LINES_AT_ONCE)):
+        yield b"".join(msgspec.json.encode(one) + b"\n" for one in some)
 
 
 async def _body(request: Request) -> bytes:

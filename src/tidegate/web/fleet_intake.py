@@ -86,6 +86,8 @@ class Doorkeeper:
         self.under_way = 0
         self.bodies: Counter[str] = Counter()
         self.bytes = 0
+        self.answers: Counter[int] = Counter()
+        """How many answers there were since the start, by status."""
 
     def count(self, client: str, settings: FleetSettings) -> None:
         """One more request. Raises RefusedError where the client has to wait."""
@@ -111,17 +113,18 @@ def intake_routes(view: IntakeView, door: Doorkeeper | None = None) -> list[Rout
     door = door or Doorkeeper()
 
     async def report(request: Request) -> Response:
-        settings = view.fleet_settings
         client = request.client.host if request.client else ""
         try:
-            door.count(client, settings)
+            door.count(client, view.fleet_settings)
             door.under_way += 1
             try:
-                return await _report(request, view, door, client)
+                response = await _report(request, view, door, client)
             finally:
                 door.under_way -= 1
         except RefusedError as refused:
-            return refused.response()
+            response = refused.response()
+        door.answers[response.status_code] += 1
+        return response
 
     return [Route(PATH, report, methods=["POST"])]
 

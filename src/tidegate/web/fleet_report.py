@@ -1,6 +1,6 @@
 """What is told about the fleet: the structs behind `tidegate fleet`, and how they are made of what hosts reported."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -29,6 +29,14 @@ class HostReport(Struct, frozen=True, kw_only=True):
         int | None, Meta(description="seen_at, where that is longer ago than fleet.host_max_s; null: it is known")
     ]
     tags: tuple[str, ...]
+
+
+class HostsEnd(Struct, frozen=True, kw_only=True):
+    """The last line of a list of hosts, without which it was cut off; `end` is how many there are."""
+
+    end: int
+    at: At
+    host_max_s: int
 
 
 class HostsReport(Struct, frozen=True, kw_only=True):
@@ -157,6 +165,13 @@ def host_report(entry: HostEntry, now: int, host_max_s: int) -> HostReport:
     )
 
 
+def hosts_report(hosts: Iterable[HostReport], at: int, host_max_s: int) -> HostsReport:
+    """By name, then id."""
+    found = tuple(sorted(hosts, key=lambda one: (one.name, one.id)))
+    silent = sum(one.unknown_since is not None for one in found)
+    return HostsReport(at=at, host_max_s=host_max_s, silent=silent, hosts=found)
+
+
 def host_show_report(host: HostReport, inventory: Inventory, at: int) -> HostShowReport:
     """A host with all that it had."""
     suites, pockets = inventory.host.suites, inventory.host.pockets
@@ -205,8 +220,3 @@ def token_report(token: Token, now: int) -> TokenReport:
         tags=token.tags,
         hosts=token.hosts,
     )
-
-
-def silent(hosts: Collection[HostReport]) -> int:
-    """How many are unknown."""
-    return sum(one.unknown_since is not None for one in hosts)

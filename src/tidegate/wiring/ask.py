@@ -78,12 +78,12 @@ def ask_at(
     return told
 
 
-def ask_lines(layout: Layout, method: str, target: str, *, timeout_s: float) -> Iterator[bytes]:
-    """The lines of a 200 from the running gateway, each as it comes; `timeout_s` is for each line.
+def ask_lines(path: Path, method: str, target: str, *, timeout_s: float) -> Iterator[bytes]:
+    """The lines of a 200 from whoever listens on a socket file, each as it comes; `timeout_s` is for each line.
 
     Raises as `ask`, and ConnectionResetError where it ends in the middle (http.client takes a close for the end).
     """
-    connection = _Connection(layout.control, timeout_s)
+    connection = _Connection(path, timeout_s)
     begun = False
     try:
         connection.request(method, target)
@@ -91,7 +91,7 @@ def ask_lines(layout: Layout, method: str, target: str, *, timeout_s: float) -> 
         if answer.status == 404:
             raise KeyError(json.loads(answer.read(ANSWER_BYTES_MAX))["error"])
         if answer.status != 200:
-            raise NotRunningError(f"the gateway at {layout.control} answered {answer.status}")
+            raise NotRunningError(f"the gateway at {path} answered {answer.status}")
         while line := answer.readline(LINE_BYTES_MAX):
             begun = True
             yield line
@@ -99,8 +99,8 @@ def ask_lines(layout: Layout, method: str, target: str, *, timeout_s: float) -> 
         raise
     except (OSError, http.client.HTTPException) as error:
         if begun:
-            raise ConnectionResetError(errno.ECONNRESET, ENDED, str(layout.control)) from None
-        raise NotRunningError(f"no gateway answers at {layout.control}: {error}") from None
+            raise ConnectionResetError(errno.ECONNRESET, ENDED, str(path)) from None
+        raise NotRunningError(f"no gateway answers at {path}: {error}") from None
     finally:
         connection.close()
 
@@ -144,7 +144,7 @@ def probe(
     target = "/probe" if archive is None else "/probe?" + urlencode({"archive": archive})
     probes: list[ProbeReport] = []
     expected: int | None = None
-    for text in ask_lines(layout, "POST", target, timeout_s=PROBE_TIMEOUT_S):
+    for text in ask_lines(layout.control, "POST", target, timeout_s=PROBE_TIMEOUT_S):
         try:
             line = msgspec.json.decode(text, type=ProbeRound | ProbeReport)
         except msgspec.DecodeError:  # half a line

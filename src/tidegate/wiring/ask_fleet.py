@@ -1,10 +1,11 @@
 """`tidegate fleet` asks the running desk, or works on its state itself where none runs."""
 
+import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -23,14 +24,17 @@ from tidegate.web.fleet_report import (
     FleetAddReport,
     FleetRemoveReport,
     FleetTagReport,
+    HostReport,
+    HostsEnd,
     HostShowReport,
     HostsReport,
     TokenAddReport,
     TokenRemoveReport,
     TokensReport,
+    hosts_report,
     token_report,
 )
-from tidegate.wiring.ask import NotRunningError, ask_at
+from tidegate.wiring.ask import NotRunningError, ask_at, ask_lines
 from tidegate.wiring.copying import give_to_owner_of
 from tidegate.wiring.fleet import Fleet
 from tidegate.wiring.store import layout_of
@@ -38,6 +42,9 @@ from tidegate.wiring.store import layout_of
 ANSWER_TIMEOUT_S = 60.0
 
 Report = TypeVar("Report")
+
+_HOST = msgspec.json.Decoder(HostReport)
+_END = msgspec.json.Decoder(HostsEnd)
 
 
 class FleetError(Exception):
@@ -73,10 +80,12 @@ class FleetDoor:
 
     def list(self, tag: str, *, only_silent: bool) -> HostsReport:
         """All hosts, or those with a tag, or those that are unknown."""
-        query = [("tag", tag), ("silent", "yes" if only_silent else "no")]
-        return self._ask(
-            "GET", "/fleet/list", query, HostsReport, lambda fleet: fleet.list(tag, only_silent=only_silent)
-        )
+        target = "/fleet/list?" + urlencode([("tag", tag), ("silent", "yes" if only_silent else "no")])
+        try:
+            lines = ask_lines(self._layout.desk, "GET", target, timeout_s=ANSWER_TIMEOUT_S)
+            return _whole(_END.decode(line) if line.startswith(b'{"end":') else _HOST.decode(line) for line in lines)
+        except NotRunningError:
+            return self._here(lambda fleet: _whole(fleet.list(tag, only_silent=only_silent)))
 
     def show(self, host: str, at: int | None) -> HostShowReport:
         """One host, now or at a moment."""
@@ -115,8 +124,12 @@ class FleetDoor:
         except KeyError as error:
             raise FleetError(str(error.args[0])) from None
         except NotRunningError:
-            if not makes and not self._layout.fleet.exists():
-                raise NoHostsError(f"{self._layout.state}: no host has ever reported here") from None
+            return self._here(here, makes=makes)
+
+    def _here(self, here: Callable[[Fleet], Report], *, makes: bool = False) -> Report:
+        """On the state itself."""
+        if not makes and not self._layout.fleet.exists():
+            raise NoHostsError(f"{self._layout.state}: no host has ever reported here")
         try:
             with self._opened() as fleet:
                 return here(fleet)
@@ -141,6 +154,19 @@ class FleetDoor:
                 journal.close()
         finally:
             hosts.close()
+
+
+def _whole(values: Iterable[HostReport | HostsEnd]) -> HostsReport:
+    """A list of hosts that came to its end. Raises ConnectionResetError where it did not."""
+    hosts: list[HostReport] = []
+    with suppress(msgspec.DecodeError):  # half a line
+        for value in values:
+            match value:
+                case HostReport():
+                    hosts.append(value)
+                case HostsEnd(end=count, at=at, host_max_s=host_max_s) if count == len(hosts):
+                    return hosts_report(hosts, at, host_max_s)
+    raise ConnectionResetError(errno.ECONNRESET, "the desk ended in the middle of its answer")
 
 
 class TokenDoor:

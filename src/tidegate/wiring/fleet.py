@@ -1,7 +1,7 @@
 """What `tidegate fleet` does, on the stores themselves: at the desk, or where none runs, in the command."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tidegate.fleet.hosts import HostEntry, Hosts
 from tidegate.fleet.intake import Intake, Note, Sent
@@ -12,11 +12,10 @@ from tidegate.web.fleet_report import (
     FleetRemoveReport,
     FleetTagReport,
     HostReport,
+    HostsEnd,
     HostShowReport,
-    HostsReport,
     host_report,
     host_show_report,
-    silent,
 )
 
 IDS_TOLD_MAX = 5
@@ -48,21 +47,15 @@ class Fleet:
             unreadable=taken.inventory.unreadable,
         )
 
-    def list(self, tag: str, *, only_silent: bool) -> HostsReport:
-        """By name, then id."""
-        now = int(self._now())
-        found = (
-            host_report(entry, now, self._settings.host_max_s)
-            for entry in self._hosts.entries()
-            if not tag or tag in entry.tags
-        )
-        hosts = tuple(
-            sorted(
-                (one for one in found if not only_silent or one.unknown_since is not None),
-                key=lambda one: (one.name, one.id),
-            )
-        )
-        return HostsReport(at=now, host_max_s=self._settings.host_max_s, silent=silent(hosts), hosts=hosts)
+    def list(self, tag: str, *, only_silent: bool) -> Iterator[HostReport | HostsEnd]:
+        """Hosts one by one, in no order that means anything, and what ends the list."""
+        now, count = int(self._now()), 0
+        for entry in self._hosts.entries():
+            host = host_report(entry, now, self._settings.host_max_s)
+            if (not tag or tag in entry.tags) and (not only_silent or host.unknown_since is not None):
+                count += 1
+                yield host
+        yield HostsEnd(end=count, at=now, host_max_s=self._settings.host_max_s)
 
     def show(self, host: str, at: int | None) -> HostShowReport:
         """One host by its id or name. Raises UnknownHostError."""

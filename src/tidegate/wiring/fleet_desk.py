@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -16,8 +16,9 @@ from tidegate.web.fleet_report import (
     FleetAddReport,
     FleetRemoveReport,
     FleetTagReport,
+    HostReport,
+    HostsEnd,
     HostShowReport,
-    HostsReport,
 )
 from tidegate.wiring.fleet import Fleet
 
@@ -40,6 +41,8 @@ class FleetDesk:
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self._hosts = hosts
+        self._note = note
         self._tokens = tokens
         self._settings = settings
         self._now = now
@@ -47,6 +50,11 @@ class FleetDesk:
         self._reading = ThreadPoolExecutor(READING_AT_ONCE, thread_name_prefix="reports")
         # A host that is unchanged does not wait for one whose report is long.
         self._confirming = ThreadPoolExecutor(CONFIRMING_AT_ONCE, thread_name_prefix="hosts")
+
+    def use(self, settings: FleetSettings) -> None:
+        """Go by other settings from now on."""
+        self._settings = settings
+        self._fleet = Fleet(self._hosts, settings, self._note, now=self._now)
 
     def close(self) -> None:
         """End the threads; what is under way ends first."""
@@ -70,8 +78,8 @@ class FleetDesk:
     async def fleet_add(self, sent: Sent) -> FleetAddReport:
         return await self._in(self._reading, partial(self._fleet.add, sent))
 
-    async def fleet_list(self, tag: str, *, only_silent: bool) -> HostsReport:
-        return await self._in(self._reading, partial(self._fleet.list, tag, only_silent=only_silent))
+    def fleet_list(self, tag: str, *, only_silent: bool) -> Iterator[HostReport | HostsEnd]:
+        return self._fleet.list(tag, only_silent=only_silent)
 
     async def fleet_show(self, host: str, at: int | None) -> HostShowReport:
         return await self._in(self._confirming, partial(self._fleet.show, host, at))
