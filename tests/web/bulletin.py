@@ -19,7 +19,7 @@ from tidegate.advisories.history import History
 from tidegate.advisories.memory_history import MemoryHistory
 from tidegate.answers.age import DAY_S
 from tidegate.fleet.freshness import DEFAULT_LIMITS, AgeLimits
-from tidegate.web.advisory_answers import answer_routes
+from tidegate.web.advisories import advisory_routes
 from tidegate.web.asking import ExposedHost
 from tidegate.web.documents import OpenDocument
 from tidegate.web.serving import Serving
@@ -108,7 +108,7 @@ class Bulletin:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        serving = Serving(Starlette(routes=answer_routes(self)), self._socket)
+        serving = Serving(Starlette(routes=advisory_routes(self)), self._socket)
         self._ready.set()
         await self._end.wait()
         await serving.stop()

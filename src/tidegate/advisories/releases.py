@@ -56,6 +56,7 @@ _DEBIAN = {
     "14": "forky",
     "unstable": "sid",
 }
+_DEBIAN_NUMBERS = {codename: number for number, codename in _DEBIAN.items()}
 _SHARED_POCKETS = frozenset({"", "release", "updates", "security"})
 """What every host of a release gets; feeds are not careful about which of these an update went to."""
 
@@ -84,6 +85,19 @@ def ubuntu_pocket(text: str, where: str) -> str:
 def ubuntu_number(codename: str) -> str:
     """A release's number; what we have no number for stays as it is."""
     return _UBUNTU_NUMBERS.get(codename, codename)
+
+
+def release_title(distribution: str, release: str) -> str:
+    """A release as people know it: `Ubuntu 24.04 (noble)`."""
+    numbers = {UBUNTU: _UBUNTU_NUMBERS, DEBIAN: _DEBIAN_NUMBERS}.get(distribution, {})
+    number = numbers.get(release, "")
+    return f"{distribution.capitalize()} {number} ({release})" if number[:1].isdigit() else f"{distribution} {release}"
+
+
+def release_age(distribution: str, release: str) -> tuple[bool, float]:
+    """Sorts releases of one distribution, the newest first; those without a number, which are still made, before."""
+    number = {UBUNTU: _UBUNTU_NUMBERS, DEBIAN: _DEBIAN_NUMBERS}.get(distribution, {}).get(release, "")
+    return number[:1].isdigit(), -float(number) if number[:1].isdigit() else 0.0
 
 
 def ubuntu_ecosystem(ecosystem: str, where: str) -> Place:

@@ -9,6 +9,8 @@ from typing import BinaryIO
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from tidegate.advisories.documents import Documents
+
 _CHUNK_BYTES = 2**18
 _RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
 _TYPES = {".json": "application/json", ".xz": "application/x-xz", ".bz2": "application/x-bzip2",
@@ -30,6 +32,27 @@ class OpenDocument:
     @property
     def etag(self) -> str:
         return f'"{self.digest.hex()}"'
+
+
+def opened(documents: Documents, file: str) -> OpenDocument | None:
+    """A feed's newest file by the name that its publisher gives it. Raises OSError."""
+    for name in documents.names():
+        latest = documents.latest(name)
+        if latest is None or file not in (latest.file_name, name):
+            continue
+        found = documents.open(name)
+        if found is not None:
+            document, content = found
+            return OpenDocument(
+                content,
+                file,
+                document.size,
+                document.digest,
+                document.fetched_at,
+                document.confirmed_at,
+                document.last_modified,
+            )
+    return None
 
 
 def send(request: Request, document: OpenDocument, headers: dict[str, str]) -> Response:

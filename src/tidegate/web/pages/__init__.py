@@ -1,0 +1,112 @@
+"""Pages for people: templates, one stylesheet, and how they become an answer.
+
+    base.html     the frame of every page: where one is, what there is, how old it is; blocks `title` and `main`
+    style.css     all there is of looks, dark and light; no page has a script or a style of its own
+    parts.html    macros that pages share
+
+Whatever goes into a template is text: markup in it is shown and does nothing. The policy that is sent along forbids
+what a mistake could let through.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tidegate.answers.age import Age, moment, spoken
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from starlette.requests import Request
+
+STYLE_PATH = "/style.css"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+STYLE_MAX_AGE_S = 3600
+
+_PARAGRAPH_END = re.compile(r"\n[ \t\r]*\n\s*")
+_LINE_END = re.compile(r"(?<=\S)[ \t\r]*\n(?=[^\s*-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An entry of the navigation."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is around a page. `here` is the path of the entry that it belongs to, `note` a line for the footer."""
+
+    doors: Sequence[Door] = ()
+    here: str = ""
+    age: Age | None = None
+    past: bool = False
+    note: str = ""
+
+    @property
+    def old(self) -> bool:
+        """Whether what is told is too old to be believed."""
+        return self.age is not None and self.age.old
+
+
+def page(
+    template: str, frame: Frame, status: int = 200, *, headers: "dict[str, str] | None" = None, **values: object
+) -> Response:
+    """A page as an answer."""
+    told = {**HEADERS, **(frame.age.headers() if frame.age else {}), **(headers or {})}
+    return Response(render(template, frame, **values), status, told, media_type="text/html; charset=utf-8")
+
+
+def render(template: str, frame: Frame, **values: object) -> str:
+    """A page's markup."""
+    return _environment().get_template(template).render(frame=frame, **values)
+
+
+def paragraphs(text: str) -> list[str]:
+    """A text that was broken into lines for a terminal, by paragraphs; lines that are indented or of a list stay."""
+    return [_LINE_END.sub(" ", part).strip("\n") for part in _PARAGRAPH_END.split(text) if part.strip()]
+
+
+def style_route() -> Route:
+    """The stylesheet."""
+    data = files(__package__).joinpath("style.css").read_bytes()
+
+    def style(_: "Request") -> Response:
+        headers = {"Cache-Control": f"max-age={STYLE_MAX_AGE_S}", "X-Content-Type-Options": "nosniff"}
+        return Response(data, headers=headers, media_type="text/css; charset=utf-8")
+
+    return Route(STYLE_PATH, style, methods=["GET"])
+
+
+@lru_cache(1)
+def _environment() -> "Environment":
+    # Takes 40 ms, and only who serves pages needs it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("tidegate.web", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters["day"] = lambda seconds: moment(seconds)[:10]
+    made.filters["moment"] = lambda seconds: moment(seconds).replace("T", " ").replace("Z", " UTC")
+    made.filters["spoken"] = spoken
+    made.filters["paragraphs"] = paragraphs
+    made.filters["number"] = lambda value: f"{value:,}"
+    return made
