@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.advisories.samples import at, provenance, sample
 from tidegate.advisories.feeds import FEEDS
+from tidegate.advisories.history import History
 from tidegate.advisories.memory_history import MemoryHistory
 from tidegate.advisories.statement import Piece
 from tidegate.advisories.taking_in import take_in
@@ -62,7 +63,7 @@ def uutils() -> tuple[Piece, ...]:
     return tuple(made)
 
 
-def take(history: MemoryHistory, when: int) -> None:
+def take(history: History, when: int) -> None:
     """Both feeds, as they were then."""
     notices = [Piece("osv/usn/USN-8226-1.json", sample("ubuntu-osv/USN-8226-1.json"))] if when >= MITIGATED else []
     for feed, pieces in (("ubuntu-tracker", [tracker(when)]), ("ubuntu-osv", [*uutils(), *notices])):

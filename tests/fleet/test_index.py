@@ -144,6 +144,7 @@ class Fleet:
         """Each answer of the index is what the hosts' verdicts come to."""
         exposed: dict[str, dict[Exposure, set[int]]] = defaultdict(lambda: defaultdict(set))
         classes: dict[Exposure, set[int]] = defaultdict(set)
+        not_judged, to_do = set[int](), set[int]()
         numbers = []
         for entry in self.hosts.entries():
             inventory, made = self.hosts.inventory(entry.host.id), self.hosts.composition(entry.host.id)
@@ -159,8 +160,14 @@ class Fleet:
                 classes[finding.exposure].add(entry.number)
             if by_itself.unknown_since is not None:
                 classes[Exposure.UNKNOWN].add(entry.number)
+            if len(by_itself.gaps) > len(knowledge.gaps):
+                not_judged.add(entry.number)
+            if any(one.can_be_closed for one in by_itself.findings):
+                to_do.add(entry.number)
             numbers.append(entry.number)
         assert set(self.index.everybody) == set(numbers)
+        assert set(self.index.not_judged()) == not_judged
+        assert set(self.index.to_do(now)) == to_do
         counted = Counter[str]()
         for about in [*LINES, *MORE]:
             found = self.index.exposed(about, now)

@@ -6,6 +6,7 @@ from tidegate.cli import config, fleet, hold, journal, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.export import export
+from tidegate.cli.exposure import exposure
 from tidegate.cli.gc import gc
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
@@ -47,6 +48,7 @@ app.command()(refresh)
 app.add_typer(hold.app, name="hold")
 app.command()(readiness)
 app.add_typer(fleet.app, name="fleet")
+app.command()(exposure)
 app.command()(gc)
 app.add_typer(journal.app, name="journal")
 app.command()(client_config)

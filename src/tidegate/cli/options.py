@@ -1,6 +1,7 @@
 """Options that several commands share, so that they read the same everywhere."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,21 @@ KnownMirrorsOption = Annotated[
         help="Ask the mirrors that are known of each archive, too; they learn what is installed (fetch.known_mirrors).",
     ),
 ]
+
+AtOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        help="As it was then (UTC): 2026-05-01 or 2026-05-01T10:00.",
+    ),
+]
+
+
+def epoch(at: datetime | None) -> int | None:
+    """The moment of AtOption, in seconds since 1970."""
+    return None if at is None else int(at.replace(tzinfo=UTC).timestamp())
 
 
 def overrides(**given: object) -> tuple["Override", ...]:

@@ -36,6 +36,9 @@ _REPORTS = {
     "fleet-token-add": "tidegate.web.fleet_report:TokenAddReport",
     "fleet-token-list": "tidegate.web.fleet_report:TokensReport",
     "fleet-token-remove": "tidegate.web.fleet_report:TokenRemoveReport",
+    "exposure": "tidegate.web.exposure_report:FleetExposureReport",
+    "exposure-cve": "tidegate.web.exposure_report:CveExposureReport",
+    "exposure-host": "tidegate.web.exposure_report:HostExposuresReport",
     "gc": "tidegate.web.gc_report:GcReport",
     "journal-show": "tidegate.web.journal_report:JournalReport",
     "journal-export": "tidegate.web.journal_report:EventReport",
@@ -46,7 +49,8 @@ _REPORTS = {
     "export-manifest": "tidegate.web.export_report:ExportManifest",
     "run": "tidegate.web.report:RunReport",
 }
-"""By command, with minus for blank; `export-manifest` is what `export` leaves in its folder."""
+"""By command, with minus for blank; `export-manifest` is what `export` leaves in its folder, `exposure-cve` what
+`exposure` answers with `--cve`."""
 
 
 def schema(

@@ -53,6 +53,7 @@ class Index:
         self._supply = supply
         self.cells = Cells({release: Tangled.by(one) for release, one in knowledge.items()})
         self._of_release: dict[Release, BitMap] = defaultdict(BitMap)
+        self._unreadable = BitMap()
         self._seen = array("q", [0])
         self._stale = BitMap()
         self._stale_at: int | None = None
@@ -94,7 +95,7 @@ class Index:
     def drop(self, before: Composition) -> None:
         """A host is there no more."""
         self.cells.drop(before)
-        for some in (self._of_release[self._release(before)], self.everybody, self._stale):
+        for some in (self._of_release[self._release(before)], self.everybody, self._stale, self._unreadable):
             some.discard(before.number)
 
     def seen(self, number: int, at: int) -> None:
@@ -124,6 +125,18 @@ class Index:
             found[Exposure.UNKNOWN] |= _union(cell.hosts for cell in cells if cell.zone.release_key in old)
         return {exposure: found[exposure] for exposure in Exposure if found[exposure]}
 
+    def findings(self, about: str, now: int) -> Iterator[tuple[Finding, BitMap]]:
+        """What was found about a CVE, each with the hosts of which it is known now; the others are in `exposed`."""
+        self.settle()
+        stale, old = self.stale(now), self._old(now)
+        for exposure, cells in self._about.get(about, {}).items():
+            for cell in cells:
+                if cell.zone.release_key in old:
+                    continue
+                for one in cell.found or ():
+                    if isinstance(one, Finding) and (one.about, one.exposure) == (about, exposure):
+                        yield one, cell.hosts - stale
+
     def counts(self, now: int, within: BitMap | None = None) -> Iterator[Count]:
         """Every CVE that hosts (of these) are known to be open to, with how many they are; in no order."""
         self.settle()
@@ -144,6 +157,21 @@ class Index:
         found = {exposure: hosts - unknown for exposure, hosts in found.items()}
         found[Exposure.UNKNOWN] |= unknown
         return {exposure: hosts for exposure, hosts in found.items() if hosts}
+
+    def to_do(self, now: int) -> BitMap:
+        """The hosts on which something is open that somebody can close, and of which that is known now."""
+        self.settle()
+        away = _union([self.stale(now), *(self._of_release[release] for release in self._old(now))])
+        return _union(cell.hosts for cell in self._to_do) - away
+
+    def not_judged(self) -> BitMap:
+        """The hosts that have something of which nobody can say what it is open to."""
+        self.settle()
+        return _union([self._unreadable, *(cell.hosts for cell in self._gaps)])
+
+    def gaps(self, release: Release) -> int:
+        """How many records of the feeds cannot be read, and were never: any host of the release may have those."""
+        return len(self._known(release).gaps)
 
     def abouts(self) -> frozenset[str]:
         """Every CVE that something was found about."""
@@ -173,6 +201,8 @@ class Index:
     def _enter(self, composition: Composition, seen_at: int) -> None:
         self._of_release[self._release(composition)].add(composition.number)
         self.everybody.add(composition.number)
+        unreadable = self.cells.setting(composition).unreadable
+        (self._unreadable.add if unreadable else self._unreadable.discard)(composition.number)
         self.seen(composition.number, seen_at)
 
     def _release(self, composition: Composition) -> Release:
@@ -189,6 +219,8 @@ class Index:
     def _forget(self) -> None:
         self._about: dict[str, dict[Exposure, list[Cell]]] = {}
         self._of_class: dict[Exposure, list[Cell]] = {exposure: [] for exposure in Exposure}
+        self._to_do: list[Cell] = []
+        self._gaps: list[Cell] = []
         self._same: dict[Found, Found] = {}
         self.cells.anew()
 
@@ -207,6 +239,10 @@ class Index:
                 classes[exposure] = None
             for exposure in classes:
                 self._of_class[exposure].append(cell)
+            if any(isinstance(one, Finding) and one.can_be_closed for one in found):
+                self._to_do.append(cell)
+            if any(isinstance(one, str) for one in found):
+                self._gaps.append(cell)
 
 
 def _union(sets: Iterable[BitMap]) -> BitMap:

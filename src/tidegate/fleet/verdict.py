@@ -22,6 +22,11 @@ class Exposure(StrEnum):
     UNKNOWN = "unknown"
     """What is known is too old, or speaks of another vendor's package."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a host of this class is known to be open to something."""
+        return self is not Exposure.UNKNOWN
+
 
 class Effect(StrEnum):
     """Whether a mitigation helps, by what the host says about itself."""
@@ -66,6 +71,13 @@ class Finding:
     last_known: Exposure | None = None
     mitigations: tuple[Mitigation, ...] = ()
     held_back: bool = False
+
+    @property
+    def can_be_closed(self) -> bool:
+        """Whether somebody can do something about it today: fetch, install, restart, or mitigate what is not yet."""
+        if self.exposure is Exposure.MITIGATION_ONLY:
+            return all(one.effect is not Effect.EFFECTIVE for one in self.mitigations)
+        return self.exposure in (Exposure.FIXABLE, Exposure.NOT_HELD, Exposure.NOT_RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,17 +42,16 @@ class FleetDesk:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._hosts = hosts
-        self._note = note
         self._tokens = tokens
-        self._settings = settings
+        self._note = note
         self._now = now
-        self._fleet = Fleet(hosts, settings, note, now=now)
+        self.reconfigure(settings)
         self._reading = ThreadPoolExecutor(READING_AT_ONCE, thread_name_prefix="reports")
         # A host that is unchanged does not wait for one whose report is long.
         self._confirming = ThreadPoolExecutor(CONFIRMING_AT_ONCE, thread_name_prefix="hosts")
 
-    def use(self, settings: FleetSettings) -> None:
-        """Go by other settings from now on."""
+    def reconfigure(self, settings: FleetSettings) -> None:
+        """Go by these from now on."""
         self._settings = settings
         self._fleet = Fleet(self._hosts, settings, self._note, now=self._now)
 

@@ -26,6 +26,7 @@ from tidegate.gateway.siblings import Siblings
 from tidegate.web.report import RunningReport
 from tidegate.wiring.archives import archives_of
 from tidegate.wiring.chronicle import Chronicle, shorten_for_ever
+from tidegate.wiring.desk_process import DeskProcess, is_wanted
 from tidegate.wiring.listening import listen_on, notify, shown
 from tidegate.wiring.news import News, Tell
 from tidegate.wiring.store import Store, layout_of, open_store
@@ -47,6 +48,14 @@ class Program:
     tell: Tell
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where others than apt come in: the admin port, and the face towards hosts, where there is one."""
+
+    admin: socket.socket
+    face: socket.socket | None = None
+
+
 def serve(program: Program) -> int:
     """Serve until a signal; returns the exit status. Raises OSError, StoreBusyError, sqlite3.Error."""
     settings = program.gathered.settings
@@ -63,23 +72,24 @@ def serve(program: Program) -> int:
         host, port = listeners[0].getsockname()[:2]
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         listeners += [listen_on(where, shared=True) for _ in range(count - 1)]
-        admin = listen_on(settings.admin.listen)
+        face = listen_on(settings.fleet.listen) if settings.fleet.listen else None
+        doors = Doors(listen_on(settings.admin.listen), face)
         if count == 1:
-            return _work(program, Place(listeners[0]), admin, Tallies(1))
-        return _supervise(program, listeners, admin)
+            return _work(program, Place(listeners[0]), doors, Tallies(1))
+        return _supervise(program, listeners, doors)
     finally:
         os.close(lock)
 
 
-def _work(program: Program, place: Place, admin: socket.socket, tallies: Tallies) -> int:
+def _work(program: Program, place: Place, doors: Doors, tallies: Tallies) -> int:
     store = open_store(layout_of(program.gathered.settings.store, program.environment, uid=os.getuid()))
     try:
-        return uvloop.run(_run(program, store, place, admin, tallies))
+        return uvloop.run(_run(program, store, place, doors, tallies))
     finally:
         store.close()
 
 
-async def _run(program: Program, store: Store, place: Place, admin: socket.socket, tallies: Tallies) -> int:
+async def _run(program: Program, store: Store, place: Place, doors: Doors, tallies: Tallies) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -90,9 +100,10 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
     worker.start()
     counting = Counting(worker, tallies, place.siblings.mine if place.siblings else 0)
     counting.start()
-    running = _running(place, admin, settings.gateway.workers)
+    running = _running(place, doors.admin, settings.gateway.workers)
     view = RunningView(worker, running, (*program.gathered.notes, *notes), counting)
-    loop.add_signal_handler(signal.SIGHUP, _reload, program, worker, view)
+    desk = DeskProcess(lambda: worker.settings, store.layout, doors.face, tell)
+    loop.add_signal_handler(signal.SIGHUP, _reload, program, worker, view, desk)
     if not place.keeps:
         await stop.wait()
         await worker.stop()
@@ -109,14 +120,18 @@ async def _run(program: Program, store: Store, place: Place, admin: socket.socke
 
     hosts = tuple(name.lower() for name in settings.admin.hosts)
     ends = [
-        Serving(make_app(view, hosts), admin),
+        Serving(make_app(view, hosts), doors.admin),
         Serving(make_control(view), control_socket(store.layout.control)),
     ]
     chronicling = _chronicling(worker, counting, view)
+    keeping_desk = [loop.create_task(desk.run())] if is_wanted(settings, store.layout) else []
     notify("READY=1")
     await stop.wait()
     notify("STOPPING=1")
     tell(News("info", "stopping", "stopping: answers under way go out first"))
+    for task in keeping_desk:
+        task.cancel()
+    await asyncio.gather(*keeping_desk, return_exceptions=True)
     for end in ends:
         await end.stop()
     for task in chronicling:
@@ -173,7 +188,7 @@ def _greet(tell: Tell, view: RunningView, worker: Worker) -> None:
     tell(News("info", "client", f"point an apt at it:  echo '{line}' > /etc/apt/apt.conf.d/30tidegate"))
 
 
-def _reload(program: Program, worker: Worker, view: RunningView) -> None:
+def _reload(program: Program, worker: Worker, view: RunningView, desk: DeskProcess) -> None:
     try:
         gathered = program.gather()
     except ConfigError as error:
@@ -181,15 +196,24 @@ def _reload(program: Program, worker: Worker, view: RunningView) -> None:
         return
     archives, notes = archives_of(gathered.settings.archive)
     worker.reconfigure(gathered.settings, archives)
+    desk.reconfigure()
     view.notes = (*gathered.notes, *notes)
-    fixed = ("gateway.listen", "gateway.workers", "admin.listen", "store", "trust.verifier", "fetch.offline")
+    fixed = (
+        "gateway.listen",
+        "gateway.workers",
+        "admin.listen",
+        "fleet.listen",
+        "store",
+        "trust.verifier",
+        "fetch.offline",
+    )
     program.tell(News("info", "reload", f"settings are read anew ({', '.join(fixed)} count from the next start)"))
 
 
 # Several workers
 
 
-def _supervise(program: Program, listeners: list[socket.socket], admin: socket.socket) -> int:
+def _supervise(program: Program, listeners: list[socket.socket], doors: Doors) -> int:
     pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in listeners]
     for one, other in pairs:
         one.setblocking(False)
@@ -217,7 +241,7 @@ def _supervise(program: Program, listeners: list[socket.socket], admin: socket.s
             status = 70  # EX_SOFTWARE, unless it ends well
             try:
                 place = Place(listeners[mine], Siblings(mine, pairs[mine][1], outboxes))
-                status = _work(program, place, admin, tallies)
+                status = _work(program, place, doors, tallies)
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()

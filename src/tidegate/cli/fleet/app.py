@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ import typer
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.cli.failure import Complaint, Failure
 from tidegate.cli.fleet import telling, token
-from tidegate.cli.options import ConfigOption, StateOption, overrides, settings_for
+from tidegate.cli.options import AtOption, ConfigOption, StateOption, epoch, overrides, settings_for
 from tidegate.cli.render import JsonOption, json_wanted, say, say_json
 
 if TYPE_CHECKING:
@@ -93,15 +92,7 @@ def list_(
 def show(
     context: typer.Context,
     host: HostArgument,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            "--at",
-            metavar="TIME",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-            help="As it was then (UTC): 2026-05-01 or 2026-05-01T10:00.",
-        ),
-    ] = None,
+    at: AtOption = None,
     packages: Annotated[bool, typer.Option("--packages", help="And each of its packages.")] = False,
     config: ConfigOption = None,
     state: StateOption = None,
@@ -111,9 +102,8 @@ def show(
 
     Exits 1 when there is no such host, and 3 when it stopped reporting.
     """
-    moment = None if at is None else int(at.replace(tzinfo=UTC).timestamp())
     with _answering():
-        report = _door(config, state).show(host, moment)
+        report = _door(config, state).show(host, epoch(at))
     if json_wanted(context, as_json):
         say_json(report)
     else:

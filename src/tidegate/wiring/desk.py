@@ -1,0 +1,136 @@
+"""`python -m tidegate.wiring.desk`: the process beside the gateway that keeps advisories and hosts.
+
+It reads its orders from standard input (`desk_process.Orders`, a line each) and ends when that does. What it has to
+tell goes to standard output, a line of JSON each.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import signal
+import socket
+import sqlite3
+import sys
+
+import msgspec
+import uvloop
+
+from tidegate.config import Settings
+from tidegate.store.journal_writer import JournalWriter
+from tidegate.store.layout import Layout
+from tidegate.store.tokens import TokenFile
+from tidegate.web.desk_app import make_desk_control, make_face
+from tidegate.web.report import StatusReport
+from tidegate.web.serving import Serving, control_socket
+from tidegate.wiring.ask import NotRunningError, ask
+from tidegate.wiring.desk_process import LINE_BYTES_MAX, Orders, ToldNews, layout_by
+from tidegate.wiring.desk_view import DeskView
+from tidegate.wiring.fleet_desk import FleetDesk
+from tidegate.wiring.fleet_stores import FleetStores, open_fleet_stores
+from tidegate.wiring.news import News
+
+PR_SET_PDEATHSIG = 1
+LOOK_EVERY_S = 5.0
+"""Between two looks at what is listed and what can be had."""
+GATEWAY_TIMEOUT_S = 5.0
+FACE_CONNECTIONS_MAX = 2_000
+
+
+class Desk:
+    """Belongs to one event loop."""
+
+    def __init__(self, stores: FleetStores, layout: Layout, settings: Settings) -> None:
+        self._stores = stores
+        self._layout = layout
+        self._alone: frozenset[str] = frozenset()
+        self._seen: tuple[object, object] | None = None
+        self.journal = JournalWriter(stores.store.journal, lambda text: tell(News("error", "journal", text)))
+        self.view = DeskView(stores, lambda: self._alone, settings.fleet.ages)
+        self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Go by these from now on; ages count from the next start."""
+        self.fleet.reconfigure(settings.fleet)
+
+    def close(self) -> None:
+        """Write down what waits."""
+        self.fleet.close()
+        self.journal.close()
+
+    async def watch(self) -> None:
+        """Notice what changes elsewhere, and make answers ready before somebody asks. Until cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self._look)
+            except (OSError, sqlite3.Error) as error:
+                tell(News("warning", "desk", f"what changed could not be read: {error}"))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _look(self) -> None:
+        self._alone = _alone(self._layout, self._alone)
+        catalogue = self._stores.store.catalogue
+        catalogue.look_again()
+        feeds = [(one.provenance.feed, one.provenance.digest) for one in self._stores.history.feeds()]
+        listed = [(one.archive, one.suite, one.payload) for one in catalogue.served()]
+        seen = (feeds, (listed, self._alone))
+        if self._seen is not None and feeds != self._seen[0]:
+            self.view.lookout.feeds_changed()
+        if self._seen is not None and seen[1] != self._seen[1]:
+            self.view.lookout.supply_changed()
+        self._seen = seen
+        self.view.lookout.settle()
+
+
+def tell(news: News) -> None:
+    """To the gateway, which tells it as its own."""
+    line = msgspec.json.encode(ToldNews(news.level, news.event, news.text, news.data))
+    with contextlib.suppress(OSError):
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _alone(layout: Layout, before: frozenset[str]) -> frozenset[str]:
+    """The archives of which nothing can be had; as it was, where the gateway does not say."""
+    try:
+        told = ask(layout, "GET", "/status", timeout_s=GATEWAY_TIMEOUT_S)
+        return frozenset(one.archive for one in msgspec.json.decode(told, type=StatusReport).alone)
+    except (NotRunningError, KeyError, msgspec.MsgspecError):
+        return before
+
+
+async def _run() -> None:
+    loop = asyncio.get_running_loop()
+    orders_in = asyncio.StreamReader(limit=LINE_BYTES_MAX)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders_in), sys.stdin)
+    orders = msgspec.json.decode(await orders_in.readline(), type=Orders)
+    layout = layout_by(orders)
+    stores = await asyncio.to_thread(open_fleet_stores, layout)
+    desk = Desk(stores, layout, orders.settings)
+    ends = [Serving(make_desk_control(desk.view, desk.fleet), control_socket(layout.desk))]
+    ends += [
+        Serving(make_face(desk.fleet), socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX)
+        for fd in orders.faces
+    ]
+    watching = loop.create_task(desk.watch())
+    try:
+        while line := await orders_in.readline():
+            desk.reconfigure(msgspec.json.decode(line, type=Orders).settings)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        for end in ends:
+            await end.stop()
+        layout.desk.unlink(missing_ok=True)
+        desk.close()
+        stores.close()
+
+
+def main() -> None:
+    """Serve until standard input ends. Signals from a terminal are the gateway's business."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    uvloop.run(_run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What the desk answers with: the stores of advisories and hosts, watched over."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from tidegate.fleet.freshness import AgeLimits
+from tidegate.fleet.lookout import Lookout
+from tidegate.fleet.watched_hosts import WatchedHosts
+from tidegate.web.exposure_report import (
+    CveExposureReport,
+    FleetExposureReport,
+    HostExposuresReport,
+    cve_report,
+    fleet_report,
+    hosts_report,
+)
+from tidegate.wiring.fleet_stores import FleetStores
+
+PAST_AT_ONCE = 1
+"""Moments of the past that are looked at beside each other: each is a whole index."""
+
+T = TypeVar("T")
+
+
+class DeskView:
+    """Of one desk; for its event loop. What reads runs in threads."""
+
+    def __init__(self, stores: FleetStores, alone: Callable[[], Collection[str]], limits: AgeLimits) -> None:
+        self.stores = stores
+        self.limits = limits
+        self._alone = alone
+        self.lookout = stores.lookout(alone, limits)
+        self.hosts = WatchedHosts(stores.hosts, self.lookout)
+        self._past = asyncio.Semaphore(PAST_AT_ONCE)
+
+    async def fleet_exposure(
+        self, *, at: int | None, limit: int, by_hosts: bool, tags: tuple[str, ...]
+    ) -> FleetExposureReport:
+        return await self._asked(
+            lambda lookout, now: fleet_report(lookout, now, as_of=at, limit=limit, by_hosts=by_hosts, tags=tags), at
+        )
+
+    async def cve_exposure(self, about: str, *, at: int | None) -> CveExposureReport:
+        return await self._asked(lambda lookout, now: cve_report(lookout, about, now, as_of=at), at)
+
+    async def host_exposure(self, name: str, *, at: int | None) -> HostExposuresReport:
+        return await self._asked(lambda lookout, now: hosts_report(lookout, name, now, as_of=at), at)
+
+    async def _asked(self, question: Callable[[Lookout, int], T], at: int | None) -> T:
+        if at is None:
+            return await asyncio.to_thread(question, self.lookout, int(time.time()))
+        async with self._past:
+            past = self.stores.lookout(self._alone, self.limits, as_of=at)
+            return await asyncio.to_thread(question, past, at)

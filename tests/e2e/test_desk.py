@@ -1,0 +1,180 @@
+"""The desk: the process beside the gateway that keeps advisories and hosts, and takes nothing from it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.commands import Ended, tidegate
+from tests.conftest import GatewayFactory
+from tests.gateway_process import GatewayProcess, ServedArchive
+from tests.simulator.archive import SimulatedArchive
+from tests.simulator.keys import Keys
+from tests.simulator.server import SourceServer
+from tidegate.advisories.feeds import FEEDS
+from tidegate.advisories.history import Provenance
+from tidegate.advisories.sqlite_history import SqliteHistory
+from tidegate.advisories.statement import Piece
+from tidegate.advisories.taking_in import take_in
+
+WAIT_S = 30.0
+CVE = "CVE-2026-0001"
+STATUS = "Package: hello\nStatus: install ok installed\nArchitecture: amd64\nVersion: 0.9\n\n"
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {WAIT_S:g} s: {what}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+class Place:
+    """A gateway with a face towards hosts."""
+
+    def __init__(self, gateway: GatewayProcess, port: int) -> None:
+        self.gateway = gateway
+        self.url = f"http://127.0.0.1:{port}/fleet/report"
+
+    def __call__(self, *words: object) -> Ended:
+        return tidegate(*words, "--config", self.gateway.config, "--state", self.gateway.state)
+
+    def desks(self) -> list[int]:
+        """The processes of the desk."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if b"tidegate.wiring.desk" in words and parent == self.gateway.pid:
+                found.append(int(process.name))
+        return found
+
+    def report(self, token: str, host: str = "h1", status: str = STATUS) -> str:
+        query = f"?host={host}&name={host}&release=debian:bookworm&form=dpkg-status"
+        command = ["curl", "-s", "-H", f"Authorization: Bearer {token}", "--data-binary", "@-", self.url + query]
+        return subprocess.run(command, input=status, capture_output=True, text=True, check=True, timeout=WAIT_S).stdout
+
+    def exposure(self, *words: object) -> Any:
+        return json.loads(self("exposure", *words, "--json").out)
+
+
+def hear(state: Path, status: str, fixed: str = "") -> None:
+    """Debian's tracker says something about hello in bookworm."""
+    said = {"status": status, "urgency": "high", **({"fixed_version": fixed} if fixed else {})}
+    data = json.dumps({"description": "x", "releases": {"bookworm": said}}).encode()
+    piece = Piece(f"hello/{CVE}", data)
+    now = int(time.time())
+    with closing(SqliteHistory(state / "advisories.db")) as history:
+        provenance = Provenance("debian-tracker", "a test", now, os.urandom(32))
+        taken = take_in(history, FEEDS["debian-tracker"], [piece], provenance)
+        assert taken.problems == ()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Place]:
+    root = tmp_path_factory.mktemp("desk")
+    archive = SimulatedArchive(root / "archive", keys)
+    archive.suite("bookworm", origin="Debian")
+    archive.add_package("hello", "1.0", suite="bookworm")
+    archive.publish()
+    port = free_port()
+    with SourceServer(archive.public, prefix="/debian") as source:
+        served = ServedArchive("debian", (source.url,), keys.keyring, suites=("bookworm",))
+        gateway = GatewayProcess(root / "gateway", (served,), settings=f'[fleet]\nlisten = "127.0.0.1:{port}"\n')
+        gateway.start()
+        yield Place(gateway, port)
+        gateway.kill9()
+
+
+@pytest.fixture(scope="module")
+def token(place: Place) -> str:
+    return str(json.loads(place("fleet", "token", "add", "everybody", "--json").out)["secret"])
+
+
+def test_a_host_reports_with_curl_and_what_it_is_open_to_is_told(place: Place, token: str) -> None:
+    hear(place.gateway.state, "resolved", "1.0")
+    assert place.report(token) == "taken in: 1 packages of h1\n"
+    found = until(lambda: (one := place.exposure("--cve", CVE))["cve"]["hosts"] and one, "the host is open to it")
+    assert found["cve"]["classes"] == {"fixable-from-held": 1}
+    assert [one["hosts"] for one in found["findings"]] == [["h1"]]
+    assert place("exposure").code == 1
+
+
+def test_what_a_feed_says_anew_counts_within_seconds(place: Place, token: str) -> None:
+    place.report(token)
+    hear(place.gateway.state, "open")
+    until(lambda: place.exposure("--cve", CVE)["cve"]["classes"] == {"no-fix": 1}, "the new word counts")
+    hear(place.gateway.state, "resolved", "1.0")
+    until(lambda: place.exposure("--cve", CVE)["cve"]["classes"] == {"fixable-from-held": 1}, "the old word again")
+
+
+def test_a_host_that_updates_and_one_that_is_removed_are_out_of_it_at_once(place: Place, token: str) -> None:
+    hear(place.gateway.state, "resolved", "1.0")
+    place.report(token, "h2")
+    until(lambda: place.exposure("--host", "h2")["hosts"][0]["findings"], "h2 is open to it")
+    place.report(token, "h2", STATUS.replace("0.9", "1.0"))
+    assert place.exposure("--host", "h2")["hosts"][0]["clean"]
+    place("fleet", "remove", "h2").good()
+    assert place("exposure", "--host", "h2").code == 2
+
+
+def test_without_a_token_nobody_reports_and_nothing_else_is_there(place: Place) -> None:
+    assert "unknown" in place.report("wrong")
+    for path in ("/exposure.json", "/fleet/list", "/status.json"):
+        url = place.url.replace("/fleet/report", path)
+        command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url]
+        code = subprocess.run(command, check=True, capture_output=True, text=True, timeout=WAIT_S)
+        assert code.stdout == "404", path
+
+
+def test_a_desk_that_dies_takes_nothing_with_it_and_another_takes_its_place(place: Place, token: str) -> None:
+    (desk,) = place.desks()
+    os.kill(desk, signal.SIGKILL)
+    assert place.gateway.get("/debian/dists/bookworm/InRelease").status == 200
+    until(lambda: place.desks() not in ([], [desk]), "another desk")
+    until(lambda: place.report(token, "h3").startswith("taken in"), "it takes reports")
+    assert "the desk ended" in place.gateway.log
+    assert place.exposure("--host", "h3")["hosts"][0]["host"] == "h3"
+
+
+def test_a_gateway_that_is_killed_takes_its_desk_with_it_and_the_next_start_knows_all_hosts(
+    place: Place, token: str
+) -> None:
+    place.report(token)
+    (desk,) = place.desks()
+    place.gateway.kill9()
+    until(lambda: not Path("/proc", str(desk), "exe").exists(), "the desk is gone")
+    at_rest = place.exposure()
+    place.gateway.start()
+    until(lambda: place("fleet", "list").code == 0, "the desk answers")
+    assert place.exposure()["hosts"] == at_rest["hosts"] > 0
+    (desk,) = place.desks()
+    place.gateway.stop()
+    assert not Path("/proc", str(desk), "exe").exists()
+    place.gateway.start()
+
+
+def test_where_there_is_nothing_for_it_to_do_there_is_no_desk(
+    gateway_process: GatewayFactory, source_server: SourceServer, keys: Keys
+) -> None:
+    gateway = gateway_process(ServedArchive("debian", (source_server.url,), keys.keyring))
+    gateway.start()
+    assert Place(gateway, 0).desks() == []
