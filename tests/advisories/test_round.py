@@ -321,6 +321,13 @@ def test_pages_that_do_not_fit_together_are_no_feed(server: FeedServer, place: P
     assert {path.name for path in (place.feeds / "ubuntu-notices").iterdir()} == {"lock"}
 
 
+def test_a_feed_whose_file_has_a_name_like_ours_is_taken_like_any(server: FeedServer, place: Place) -> None:
+    for path in ("/tracker/data/json", "/current.json", "/lock", "/from.json"):
+        server.paths[path] = Served(sample("debian-tracker.json"))
+        sub = subscription("debian-tracker", server.url(path))
+        assert brought(go(Place(place.root / path[1:]), sub)).taken.seen > 0
+
+
 def test_a_document_that_nobody_reads_is_kept_if_it_is_whole(server: FeedServer, place: Place) -> None:
     name = "com.ubuntu.noble.pkg.json.xz"
     data = lzma.compress(b'{"security_issues": {}}')

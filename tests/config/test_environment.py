@@ -4,7 +4,7 @@ import pytest
 
 from tidegate.config import ConfigError, load
 from tidegate.config.environment import overrides_from, variable
-from tidegate.config.keys import catalogue
+from tidegate.config.keys import sections
 
 
 def values_from(environment: dict[str, str]) -> dict[str, object]:
@@ -46,11 +46,12 @@ def test_a_misspelt_variable_refuses_to_start_and_names_the_nearest() -> None:
 
 def test_archives_cannot_be_set_from_the_environment() -> None:
     with pytest.raises(ConfigError) as caught:
-        overrides_from({"TIDEGATE_ARCHIVE__NAME": "x"})
-    assert caught.value.problems[0].todo == "Name them in a file."
+        overrides_from({"TIDEGATE_ARCHIVE__NAME": "x", "TIDEGATE_ADVISORIES__FEED__NAME": "kev"})
+    assert [problem.todo for problem in caught.value.problems] == ["Name them in a file."] * 2
+    assert "feeds cannot be set here" in caught.value.problems[0].what
 
 
-@pytest.mark.parametrize("key", [name for name in catalogue() if not name.startswith("archive.")])
+@pytest.mark.parametrize("key", [key.name for one in sections() if not one.is_array for key in one.keys])
 def test_every_setting_has_a_variable_that_sets_it(key: str) -> None:
     (override,) = overrides_from({variable(key): "1"})
     assert override.key == key

@@ -11,8 +11,6 @@ from tidegate.store.journal_kinds import KINDS, TABLE, Type, objection
 
 WRITERS = {"note", "note_once", "passed_over", "alarm", "Happening", "_note", "_told"}
 NOT_YET = {
-    "feed-stale",
-    "feed-fresh",
     "drill-begun",
     "drill-ended",
     "incident-note",

@@ -1,8 +1,8 @@
 """One feed's folder, as its only writer sees it: what is coming, and the step by which it becomes the newest.
 
-STATE/feeds/NAME/lock            held for a whole round, so that two processes never fetch one feed at once
-STATE/feeds/NAME/coming.FILE     bytes on their way; what broke off goes on here, after a restart too
-STATE/feeds/NAME/coming.json     whose they are, and what its source must still have for them to go on
+STATE/feeds/NAME/lock              held for a whole round, so that two processes never fetch one feed at once
+STATE/feeds/NAME/coming.FILE       bytes on their way; what broke off goes on here, after a restart too
+STATE/feeds/NAME/coming-from.json  whose they are, and what its source must still have for them to go on
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from tidegate.advisories.documents import CURRENT, Document, Entry, document_of,
 from tidegate.store.journal import boot_id
 
 COMING = "coming."
-_COMING_ENTRY = COMING + "json"
+_COMING_ENTRY = "coming-from.json"  # no file may be called so: one is called `json` by its publisher
 LOCK = "lock"
 
 
@@ -27,8 +27,9 @@ class BusyFeedError(Exception):
 
 
 class Coming(msgspec.Struct, frozen=True):
-    """`coming.json`: bytes of `size` in all, by the source at `url`. `listed`: their SHA-256, where a list says it.
+    """`coming-from.json`: bytes of `size` in all, by the source at `url`.
 
+    `listed`: their SHA-256, where a list says it.
     What was written before the machine went down may not be what was received, so only the same `boot` goes on.
     """
 
@@ -104,7 +105,7 @@ class FeedFolder:
     def drop_coming(self) -> None:
         """Forget what is on its way."""
         for name in self._names():
-            if name.startswith(COMING):
+            if name.startswith((COMING, _COMING_ENTRY)):
                 (self._path / name).unlink(missing_ok=True)
 
     # What is the newest.

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
+from tidegate.advisories.age import Age, Limits, age_of
 from tidegate.advisories.at_hand import AtHand, Brought, Ports, Same, Step, Told
 from tidegate.advisories.documents import read_entry
 from tidegate.advisories.feed_folder import BusyFeedError
@@ -28,8 +30,12 @@ from tidegate.store.journal import Value
 LOOK_AGAIN_MAX_S = 600.0
 """A sleep is never longer: clocks are set, and another process may have looked at a feed."""
 REASONS_TOLD_MAX = 5
-Note = Callable[[str, str, Mapping[str, Value]], None]
-"""Writes an event down: its kind, the feed, the evidence."""
+
+
+class Note(Protocol):
+    """Writes an event down: its kind, the feed, the evidence."""
+
+    def __call__(self, kind: str, subject: str, **data: Value) -> None: ...
 
 
 @dataclass(slots=True)
@@ -58,7 +64,8 @@ class FeedKeeping:
         subscriptions: Mapping[str, Subscription],
         ports: Ports,
         settings: AdvisoriesSettings,
-        note: Note,
+        limits: Limits,
+        journal: Note,
         *,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
@@ -69,8 +76,9 @@ class FeedKeeping:
         self.changed: list[Callable[[str], None]] = []
         """Called with the name of each feed that brought something new."""
         self._ports = replace(ports, intake=_one_at_a_time(ports.intake))
+        self.limits = limits
         self._settings = settings
-        self._note = note
+        self._journal = journal
         self._now = now
         self._chance = chance
         self._standings: dict[str, Standing] = {}
@@ -94,8 +102,11 @@ class FeedKeeping:
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
-    def reconfigure(self, subscriptions: Mapping[str, Subscription], settings: AdvisoriesSettings) -> None:
+    def reconfigure(
+        self, subscriptions: Mapping[str, Subscription], settings: AdvisoriesSettings, limits: Limits
+    ) -> None:
         """Take new settings over; a round under way goes on by the old ones."""
+        self.limits = limits
         self.subscriptions, self._settings = dict(subscriptions), settings
         self._again.set()
         for standing in self._standings.values():
@@ -151,7 +162,9 @@ class FeedKeeping:
             standing.woken.clear()
             try:
                 due_at = await asyncio.to_thread(self.next_at, name)
-                self._look_at_age(name, await asyncio.to_thread(self.current_at, name))
+                state = await asyncio.to_thread(self._ports.state, name)
+                published_at = state.provenance.published if state is not None else None
+                self._look_at_age(name, await asyncio.to_thread(self.current_at, name), published_at)
             except (OSError, sqlite3.Error) as error:
                 self._failed(name, str(error), (f"our own state cannot be read: {error}",))
                 due_at = None
@@ -210,7 +223,8 @@ class FeedKeeping:
             case NotBrought(excluded=excluded, refused=refused):
                 for one in refused:
                     if str(one) not in standing.told:
-                        self._tell("feed-refused", name, f"{one.source}: {one.reason}", {"source": one.source})
+                        text = f"{one.source}: {one.reason}"
+                        self._note("feed-refused", name, text, source=one.source, reason=one.reason)
                 self._failed(name, "nobody brought it", tuple(map(_said, excluded)))
                 standing.told = (*standing.told, *map(str, refused))
 
@@ -220,24 +234,26 @@ class FeedKeeping:
             f"from {brought.source}: {taken.seen:,} records, {taken.read:,} of them new or changed,"
             f" {taken.retracted:,} retracted, {taken.unreadable:,} with a problem"
         )
-        data: dict[str, Value] = {
-            "source": brought.source,
-            "verified": brought.verified.value,
-            "records": taken.seen,
-            "read": taken.read,
-            "retracted": taken.retracted,
-            "statements_changed": taken.statements_changed,
-            "problems": taken.unreadable,
-            "first_problem": taken.problems[0] if taken.problems else None,
-        }
         if not taken.unchanged:
-            self._tell("feed-taken-in", name, text, data)
+            self._note(
+                "feed-taken-in",
+                name,
+                text,
+                source=brought.source,
+                verified=brought.verified.value,
+                records=taken.seen,
+                read=taken.read,
+                retracted=taken.retracted,
+                statements_changed=taken.statements_changed,
+                problems=taken.unreadable,
+                first_problem=taken.problems[0] if taken.problems else None,
+            )
         for tell in self.changed:
             tell(name)
 
     def _well(self, name: str, standing: Standing) -> None:
         if standing.failures and standing.told:
-            self._tell("feed-back", name, "it comes again", {"failures": standing.failures})
+            self._note("feed-back", name, "it comes again", failures=standing.failures)
         standing.failures, standing.told, standing.trouble = 0, (), ""
 
     def _failed(self, name: str, what: str, reasons: Iterable[str]) -> None:
@@ -247,23 +263,29 @@ class FeedKeeping:
         told = tuple(reasons)[:REASONS_TOLD_MAX]
         standing.trouble = "; ".join(told) or what
         if not set(told) <= set(standing.told) or not standing.told:
-            self._tell("feed-failed", name, standing.trouble, {})
+            self._note("feed-failed", name, standing.trouble, reason=standing.trouble)
         standing.told = told or (what,)
 
-    def _look_at_age(self, name: str, current_at: int | None) -> None:
+    def _look_at_age(self, name: str, current_at: int | None, published_at: int | None) -> None:
         """Once when it has become too old, and once when it is young again."""
-        standing = self.standing(name)
-        if current_at is None:
+        standing, now = self.standing(name), self._now()
+        age = age_of(current_at, published_at, now, self.limits)
+        if current_at is None or age is Age.MISSING:
             return
-        age_s = int(self._now()) - current_at
-        is_old = age_s > self._settings.age_warning_s
-        if is_old and not standing.is_old:
-            text = f"was last seen to be current {age_s // 3600:,} hours ago"
-            self._tell("feed-age", name, text, {"age_s": age_s, "current_at": current_at})
-        standing.is_old = is_old
+        confirmed_s, limit_s = int(now) - current_at, self.limits.confirmed_max_s
+        text = f"was last seen to be current {confirmed_s // 3600:,} hours ago"
+        if confirmed_s <= limit_s and published_at is not None:
+            confirmed_s, limit_s = int(now) - published_at, self.limits.published_max_s
+            text = f"stands still: what it says itself is {confirmed_s // 3600:,} hours old"
+        if age is Age.OLD and not standing.is_old:
+            reason = standing.trouble or text
+            self._note("feed-stale", name, text, age_s=confirmed_s, limit_s=limit_s, reason=reason)
+        if standing.is_old and age is Age.CURRENT:
+            self._note("feed-fresh", name, "is current again", age_s=confirmed_s)
+        standing.is_old = age is Age.OLD
 
-    def _tell(self, kind: str, name: str, text: str, data: Mapping[str, Value]) -> None:
-        self._note(kind, name, {"text": text, **data})
+    def _note(self, kind: str, name: str, text: str, **data: Value) -> None:
+        self._journal(kind, name, **data)
         for tell in self.told:
             tell(kind, name, text)
 

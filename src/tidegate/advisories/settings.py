@@ -25,11 +25,11 @@ class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         ),
     ] = ()
     interval_s: Annotated[
-        float | None, Meta(ge=60, description="how often it is looked at; unset: as is known to be fit, else hourly")
-    ] = None
-    bytes_max: Annotated[
-        int | None, Meta(ge=1024, description="of the file as it is fetched; unset: as is known to be fit, else 1 GiB")
-    ] = None
+        float, Meta(ge=0, description="how often it is looked at; 0: as is known to be fit, else every hour")
+    ] = 0.0
+    file_bytes_max: Annotated[
+        int, Meta(ge=0, description="of the file as it is fetched; 0: as is known to be fit, else 1 GiB")
+    ] = 0
     pages_of: Annotated[
         str,
         Meta(
@@ -76,7 +76,4 @@ class AdvisoriesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     import_memory_bytes_max: Annotated[
         int, Meta(ge=134_217_728, description="of that process; what needs more is refused")
     ] = 2_147_483_648
-    age_warning_s: Annotated[
-        float, Meta(gt=0, description="a feed that was not seen to be current for so long is told of")
-    ] = 172_800.0
     feed: Annotated[tuple[FeedSettings, ...], Meta(description="feeds, each with where it is from")] = ()

@@ -88,7 +88,7 @@ def _subscription(
         title=title,
         sources=sources,
         interval_s=each.interval_s or (known.interval_s if known else INTERVAL_S),
-        bytes_max=each.bytes_max or (known.bytes_max if known else BYTES_MAX),
+        bytes_max=each.file_bytes_max or (known.bytes_max if known else BYTES_MAX),
         pages_of=each.pages_of or (known.pages_of if known and not each.urls else ""),
         digests=each.digests,
         signature=each.signature,

@@ -2,7 +2,7 @@
 
 import typer
 
-from tidegate.cli import config, fleet, hold, journal, sources
+from tidegate.cli import advisories, config, fleet, hold, journal, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.export import export
@@ -47,6 +47,7 @@ app.add_typer(sources.app, name="sources")
 app.command()(refresh)
 app.add_typer(hold.app, name="hold")
 app.command()(readiness)
+app.add_typer(advisories.app, name="advisories")
 app.add_typer(fleet.app, name="fleet")
 app.command()(exposure)
 app.command()(gc)

@@ -94,21 +94,29 @@ def in_force(gathered: "Gathered") -> Iterator["SettingReport"]:
     import msgspec
 
     settings = msgspec.to_builtins(gathered.settings)
+    archives = settings.pop("archive")
     for section, values in settings.items():
-        if section != "archive":
-            yield from _values(section, values, gathered)
-    for number, archive in enumerate(settings["archive"]):
-        sources = archive.pop("source")
+        yield from _values(section, values, gathered)
+    for number, archive in enumerate(archives):
         yield from _values(f"archive[{number}]", archive, gathered)
-        for place, source in enumerate(sources):
-            yield from _values(f"archive[{number}].source[{place}]", source, gathered)
 
 
 def _values(prefix: str, values: dict[str, object], gathered: "Gathered") -> Iterator["SettingReport"]:
+    """The plain ones, then those of each table within."""
     from tidegate.cli.reports import SettingReport
+    from tidegate.config.keys import sections
 
+    arrays = {section.name for section in sections() if section.is_array}
+    path = re.sub(r"\[\d+\]", "", prefix)
+    inner: list[tuple[str, object]] = []
     for name, value in values.items():
-        yield SettingReport(key=f"{prefix}.{name}", value=value, source=gathered.source_of(f"{prefix}.{name}"))
+        if f"{path}.{name}" in arrays:
+            inner.append((f"{prefix}.{name}", value))
+        else:
+            yield SettingReport(key=f"{prefix}.{name}", value=value, source=gathered.source_of(f"{prefix}.{name}"))
+    for within, tables in inner:
+        for number, inner_values in enumerate(tables if isinstance(tables, (list, tuple)) else ()):
+            yield from _values(f"{within}[{number}]", inner_values, gathered)
 
 
 def _known(name: str) -> "Key":
@@ -130,8 +138,9 @@ def _known(name: str) -> "Key":
 def _explained(key: "Key", gathered: "Gathered") -> "KeyReport":
     from tidegate.cli.reports import KeyReport
     from tidegate.config.environment import variable
+    from tidegate.config.keys import sections
 
-    is_listed = key.name.startswith("archive.")
+    is_listed = any(section.is_array and key in section.keys for section in sections())
     return KeyReport(
         key=key.name,
         doc=key.doc,

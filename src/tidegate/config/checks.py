@@ -8,12 +8,14 @@ from tidegate.config.addresses import PORT_MAX, is_address, is_folder, masked, s
 from tidegate.config.lines import KeyPath
 from tidegate.config.problems import Problem, Where, problem
 from tidegate.config.settings import Settings
+from tidegate.presets.known_feeds import known_feed, known_feeds
 from tidegate.sources.settings import ArchiveSettings
 
 ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 FINGERPRINT = re.compile(r"^(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$")
 _HOST_PORT = re.compile(r"^(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
 _ADDRESS = "Write it as in sources.list: http://HOST/PATH or https://HOST/PATH, without a password."
+_FEED_ADDRESS = "Write https://HOST/PATH, or a file or a directory as file:///PATH or /PATH."
 _FOLDER = "A folder is written as file:///PATH or /PATH, in its shortest form."
 _SUITE = re.compile(r"^(?:\./|(?!/)[^\s/]+(?:/[^\s/]+)*/?)$")
 
@@ -28,6 +30,7 @@ def checked(settings: Settings, where_is: Where) -> list[Problem]:
     found = [*_ports(settings), *_tunnels(settings), *_names(settings), *_aliases(settings)]
     for number, archive in enumerate(settings.archive):
         found += _archive(archive, ("archive", number))
+    found += _feeds(settings)
     return [problem(path, what, todo, where_is) for path, what, todo in found]
 
 
@@ -126,3 +129,24 @@ def _sources(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
             yield (*at, "url"), f"{masked(source.url)!r} is no address", _ADDRESS if is_web else _FOLDER
         elif source.kind == "media":
             yield (*at, "kind"), f"{masked(source.url)} is no folder", _FOLDER
+
+
+def _feeds(settings: Settings) -> Iterator[_Found]:
+    first: dict[str, int] = {}
+    for number, feed in enumerate(settings.advisories.feed):
+        at: KeyPath = ("advisories", "feed", number)
+        if first.setdefault(feed.name, number) != number:
+            yield (*at, "name"), f"{feed.name!r} is a feed before it already", "One feed may have many `urls`."
+        if feed.enabled and not feed.urls and known_feed(feed.name) is None:
+            names = ", ".join(each.name for each in known_feeds())
+            yield (
+                (*at, "urls"),
+                f"nothing is known of where {feed.name!r} is published",
+                f"Give its `urls`. Known are {names}.",
+            )
+        for url in feed.urls:
+            if not (is_folder(url) or is_address(url)):
+                yield (*at, "urls"), f"{masked(url)!r} is no address", _FEED_ADDRESS
+        if feed.signature and not feed.keyring:
+            todo = "Name the file of the keys that may sign; none is trusted because it comes along."
+            yield (*at, "keyring"), "a signature counts only by a key that is known", todo

@@ -51,7 +51,8 @@ def overrides_from(environment: Mapping[str, str]) -> tuple[Override, ...]:
 
 def _unknown(name: str, key: str, plain: Iterable[str]) -> Problem:
     if key in catalogue() or key.startswith("archive."):
-        return Problem(f"{name}: archives cannot be set here", "environment", key, "Name them in a file.")
+        what = "feeds" if key.startswith("advisories.") else "archives"
+        return Problem(f"{name}: {what} cannot be set here", "environment", key, "Name them in a file.")
     guess = nearest(key, list(plain))
     todo = f"Did you mean {variable(guess)}?" if guess else "`tidegate config show` lists them; unset it."
     return Problem(f"{name}: there is no such setting", "environment", key, todo)

@@ -49,3 +49,8 @@ def _loaded(entry: str, name: str) -> Keyring:
         except OSError as error:
             found = Refused(Reason.EMPTY_KEYRING, f"the keyring {entry} cannot be read: {error.strerror}")
     return Keyring(problems=(found,)) if isinstance(found, Refused) else found
+
+
+def keyring_at(path: str) -> Keyring:
+    """The keys in a file; one that cannot be read becomes a problem."""
+    return _loaded(path, "")

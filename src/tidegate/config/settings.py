@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from tidegate.advisories.settings import AdvisoriesSettings
 from tidegate.fleet.settings import FleetSettings
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.holding.settings import HoldSettings
@@ -29,6 +30,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keeper: Annotated[KeeperSettings, Meta(description="refresh, adoption and retention")] = KeeperSettings()
     hold: Annotated[HoldSettings, Meta(description="what the fleet is to have before it asks")] = HoldSettings()
     fleet: Annotated[FleetSettings, Meta(description="where hosts report what they have")] = FleetSettings()
+    advisories: Annotated[AdvisoriesSettings, Meta(description="what is known of vulnerabilities")] = (
+        AdvisoriesSettings()
+    )
     archive: Annotated[
         tuple[ArchiveSettings, ...],
         Meta(description="what is served; where none is named, the host's own apt sources say"),

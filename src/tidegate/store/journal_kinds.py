@@ -278,6 +278,25 @@ _STORE = (
 )
 _ADVISORIES = (
     Kind(
+        "feed-taken-in",
+        "the feed",
+        "a source brought something new of it",
+        {
+            "source": _SOURCE,
+            "verified": _text("`signature`, `digest-list`, or `nothing` but TLS"),
+            "records": _int("records that it has"),
+            "read": _int("of them new, or other than before"),
+            "retracted": _int("records that it had and has no more"),
+            "statements_changed": _int("statements that began or ended"),
+            "problems": _int("records that could not be read, or are there twice"),
+            "first_problem": Field(Type.TEXT_OR_NOTHING, "the first of these"),
+        },
+        counters=("read", "retracted"),
+    ),
+    Kind("feed-refused", "the feed", "what a source gave was not taken in", {"source": _SOURCE, "reason": _REASON}),
+    Kind("feed-failed", "the feed", "nobody brought it; told once for each reason", {"reason": _REASON}),
+    Kind("feed-back", "the feed", "it comes again", {"failures": _int("rounds in a row that brought nothing")}),
+    Kind(
         "feed-stale",
         "the feed",
         "what it says is too old to be believed",

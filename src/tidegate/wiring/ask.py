@@ -78,7 +78,7 @@ def ask_at(
     return told
 
 
-def ask_lines(path: Path, method: str, target: str, *, timeout_s: float) -> Iterator[bytes]:
+def ask_lines(path: Path, method: str, target: str, *, timeout_s: float, body: bytes | None = None) -> Iterator[bytes]:
     """The lines of a 200 from whoever listens on a socket file, each as it comes; `timeout_s` is for each line.
 
     Raises as `ask`, and ConnectionResetError where it ends in the middle (http.client takes a close for the end).
@@ -86,7 +86,7 @@ def ask_lines(path: Path, method: str, target: str, *, timeout_s: float) -> Iter
     connection = _Connection(path, timeout_s)
     begun = False
     try:
-        connection.request(method, target)
+        connection.request(method, target, body)
         answer = connection.getresponse()
         if answer.status == 404:
             raise KeyError(json.loads(answer.read(ANSWER_BYTES_MAX))["error"])
