@@ -20,15 +20,18 @@ from tidegate.cli.doctor.clock import check_clock, kernel_says_synchronised
 from tidegate.cli.doctor.keys import SOON_S, check_keys, judge_keys
 from tidegate.cli.doctor.ports import check_port
 from tidegate.cli.doctor.program import check_descriptors, check_packages, check_verifier
+from tidegate.cli.doctor.reporting import check_reporting, check_tokens
 from tidegate.cli.doctor.storage import check_directory, check_space, newest_mark
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.sources.settings import ArchiveSettings
 from tidegate.store.layout import Layout
 from tidegate.store.marks import SqliteMarks
+from tidegate.store.tokens import Scope, TokenFile
 from tidegate.trust.acceptance import Mark
 from tidegate.trust.keyring import Keyring, load_keyring
 from tidegate.trust.settings import TrustSettings
+from tidegate.web.serving import control_socket
 
 NOW = 1_800_000_000
 DAY_S = 86_400
@@ -300,3 +303,36 @@ def test_gpgv_wanted_and_absent_is_bad(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("PATH", str(tmp_path))
     assert check_verifier(TrustSettings(verifier="both")).state == "bad"
     assert check_verifier(TrustSettings(verifier="sequoia")).state == "ok"
+
+
+# Reports of hosts
+
+
+def checked(file: TokenFile, now: int = NOW) -> tuple[str, str]:
+    check = check_tokens(file, now)
+    return check.state, check.saw
+
+
+def test_whether_hosts_can_report_is_told_by_their_tokens(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    assert checked(file) == ("warn", "there is none: no host can report")
+    file.add("web", Scope.REPORT, NOW, expires_at=NOW + 86_400)
+    assert checked(file) == ("warn", "the last one expires in 1 day")
+    assert checked(file, NOW + 86_400) == ("warn", "all have expired: no host can report")
+    file.add("db", Scope.REPORT, NOW)
+    assert checked(file) == ("ok", "2 let hosts report")
+    (tmp_path / "tokens.json").write_text("{}")
+    assert checked(file)[0] == "bad"
+
+
+def test_the_port_for_reports_is_checked_only_where_there_is_one(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, tmp_path / "cache")
+    assert list(check_reporting("", layout, NOW)) == []
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        port, _ = check_reporting(listen, layout, NOW)
+        assert port.state == "bad"
+        with closing(control_socket(layout.desk)) as desk:
+            desk.listen()
+            port, _ = check_reporting(listen, layout, NOW)
+            assert port.state == "ok"

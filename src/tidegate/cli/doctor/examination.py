@@ -10,6 +10,7 @@ from tidegate.cli.doctor.keys import check_keys
 from tidegate.cli.doctor.ports import check_port, running_at
 from tidegate.cli.doctor.program import check_descriptors, check_packages, check_verifier
 from tidegate.cli.doctor.reach import check_sources
+from tidegate.cli.doctor.reporting import check_reporting
 from tidegate.cli.doctor.storage import check_directory, check_space, newest_mark
 from tidegate.cli.options import settings_for
 from tidegate.cli.reports import CheckReport, DoctorReport
@@ -50,7 +51,8 @@ def _by_settings(gathered: Gathered) -> list[CheckReport]:
     state = state_directory(settings.store, os.environ, uid=os.geteuid())
     cache = cache_directory(settings.store, state)
     reached = check_sources(settings)
-    running = running_at(Layout(state, cache))
+    layout = Layout(state, cache)
+    running = running_at(layout)
     return [
         check_clock(now, newest_mark(state), reached.dates),
         *check_directory("state", state),
@@ -61,5 +63,6 @@ def _by_settings(gathered: Gathered) -> list[CheckReport]:
         *(check_keys(archive, now) for archive in settings.archive),
         check_port("gateway.listen", settings.gateway.listen, running.listen if running else None),
         check_port("admin.listen", settings.admin.listen, running.admin if running else None),
+        *check_reporting(settings.fleet.listen, layout, now),
         *reached.checks,
     ]
