@@ -31,6 +31,7 @@ LINE_CHARS_MAX = 4096
 LINES_REMEMBERED = 2**16
 LINE_REMEMBERED_CHARS_MAX = 256
 PACKAGE_FIELDS = 7
+LINES_MAX = inv.PACKAGES_MAX + inv.SUITES_MAX + inv.MODULES_MAX + 100
 MODULES = ("algif_aead",)
 """Modules that a mitigation was ever about: Copy Fail's."""
 
@@ -86,6 +87,8 @@ def parse(data: bytes, *, taken_at: int, host: str = "") -> Inventory:
 def _lines(data: bytes) -> list[str]:
     if len(data) > inv.INVENTORY_BYTES_MAX:
         raise FormatError(f"more than {inv.INVENTORY_BYTES_MAX} bytes")
+    if data.count(b"\n") > LINES_MAX:
+        raise FormatError(f"more than {LINES_MAX} lines")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

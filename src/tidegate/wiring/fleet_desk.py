@@ -22,8 +22,9 @@ from tidegate.web.fleet_report import (
 )
 from tidegate.wiring.fleet import Fleet
 
-READING_AT_ONCE = 2
-"""Reports that are taken apart at once; each may have 32 MiB, and what is made of them some times that."""
+LONG_BYTES = 1 << 20
+"""A report that comes with more bytes than this is a long one; what is compressed counts for ten times its bytes."""
+PACKED_FOR_ONE = 10
 CONFIRMING_AT_ONCE = 2
 
 T = TypeVar("T")
@@ -46,8 +47,10 @@ class FleetDesk:
         self._note = note
         self._now = now
         self.reconfigure(settings)
-        self._reading = ThreadPoolExecutor(READING_AT_ONCE, thread_name_prefix="reports")
-        # A host that is unchanged does not wait for one whose report is long.
+        # One at a time, since it is work for the processor, and what is made of 32 MiB takes 300. Whoever has nothing
+        # new, or a report as they mostly are, does not wait for one that is long.
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="reports")
+        self._reading_long = ThreadPoolExecutor(1, thread_name_prefix="long-reports")
         self._confirming = ThreadPoolExecutor(CONFIRMING_AT_ONCE, thread_name_prefix="hosts")
 
     def reconfigure(self, settings: FleetSettings) -> None:
@@ -58,6 +61,7 @@ class FleetDesk:
     def close(self) -> None:
         """End the threads; what is under way ends first."""
         self._reading.shutdown(cancel_futures=True)
+        self._reading_long.shutdown(cancel_futures=True)
         self._confirming.shutdown(cancel_futures=True)
 
     @property
@@ -72,10 +76,10 @@ class FleetDesk:
         return await self._in(self._confirming, confirm)
 
     async def take(self, sent: Sent) -> Taken:
-        return await self._in(self._reading, partial(self._fleet.intake.take, sent))
+        return await self._in(self._reader(sent), partial(self._fleet.intake.take, sent))
 
     async def fleet_add(self, sent: Sent) -> FleetAddReport:
-        return await self._in(self._reading, partial(self._fleet.add, sent))
+        return await self._in(self._reader(sent), partial(self._fleet.add, sent))
 
     def fleet_list(self, tag: str, *, only_silent: bool) -> Iterator[HostReport | HostsEnd]:
         return self._fleet.list(tag, only_silent=only_silent)
@@ -88,6 +92,10 @@ class FleetDesk:
 
     async def fleet_remove(self, hosts: tuple[str, ...]) -> FleetRemoveReport:
         return await self._in(self._confirming, partial(self._fleet.remove, hosts))
+
+    def _reader(self, sent: Sent) -> ThreadPoolExecutor:
+        size = len(sent.data) * (PACKED_FOR_ONE if sent.encoding else 1)
+        return self._reading_long if size > LONG_BYTES else self._reading
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
