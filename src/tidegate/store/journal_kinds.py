@@ -317,7 +317,7 @@ _FLEET = (
             "other_boot": _text("the other's boot"),
         },
     ),
-    Kind("token-added", "the token's name", "somebody was let report hosts", {"scope": _text("what it allows: `report`")}),
+    Kind("token-added", "the token's name", "somebody was let report hosts", {"scope": _text("what it allows")}),
     Kind("token-removed", "the token's name", "and no more"),
 )
 _PEOPLE = (
