@@ -4,7 +4,7 @@ A host is in one *ordinary* cell for each of its pieces, and in one *kernel* cel
 about packages that a mitigation is made of or made for, depends on more than one piece.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from pyroaring import BitMap
@@ -15,6 +15,7 @@ from tidegate.fleet.exposure import judged
 from tidegate.fleet.inventory import Form, Inventory, Package
 from tidegate.fleet.kernels import images, is_kernel
 from tidegate.fleet.knowledge import Knowledge
+from tidegate.fleet.ruling import key
 from tidegate.fleet.supply import Supply
 from tidegate.fleet.verdict import Found
 
@@ -38,19 +39,41 @@ class Zone:
 
 @dataclass(slots=True, eq=False)
 class Cell:
-    """Some hosts, and what is found about them: None until they are judged."""
+    """Some hosts, and the sets that they are counted in for what is found about them.
+
+    `found` is kept of ordinary cells alone, once they are judged: about kernels there is too much of it.
+    """
 
     zone: Zone
     setting: Setting
     packages: tuple[Package, ...]
     tangled: bool = False
     hosts: BitMap = field(default_factory=BitMap)
-    found: tuple[Found, ...] | None = None
+    counted_in: list[BitMap] = field(default_factory=list)
+    found: tuple[Found, ...] = ()
 
     @property
     def source(self) -> str:
         """The source package of an ordinary cell; empty for a kernel cell. No host is in two cells of one source."""
         return "" if self.tangled else self.packages[0].source
+
+    def add(self, number: int) -> None:
+        """A host comes."""
+        self.hosts.add(number)
+        for hosts in self.counted_in:
+            hosts.add(number)
+
+    def add_all(self, numbers: BitMap) -> None:
+        """Many do."""
+        self.hosts |= numbers
+        for hosts in self.counted_in:
+            hosts |= numbers
+
+    def discard(self, number: int) -> None:
+        """A host goes."""
+        self.hosts.discard(number)
+        for hosts in self.counted_in:
+            hosts.discard(number)
 
     def judge(self, knowledge: Knowledge, supply: Supply, standings: Standings) -> tuple[Found, ...]:
         """What is found, whatever the age of what is known. `standings` is the zone's."""
@@ -86,7 +109,27 @@ class Tangled:
         """What is judged of these pieces. Headers and the like bear the kernels' source, and are not."""
         return tuple(sorted(one for piece in pieces for one in piece if self._counts(one)))
 
+    def deciding(self, kernel: str, packages: Iterable[Package]) -> tuple[Package, ...]:
+        """Of these packages, what a CVE's class may depend on. `kernel` is the one that runs.
+
+        Kernels that a restart would not start, since they are older or of another flavour, are told of as dormant.
+        """
+        found = tuple(packages)
+        installed = images(found)
+        running = next((one for one in installed if one.name == kernel), None)
+        if running is None:
+            return found
+        newer = {
+            one.name for one in installed if one.flavour == running.flavour and key(one.version) > key(running.version)
+        }
+        idle = {one.name for one in installed} - newer - {kernel}
+        return tuple(one for one in found if one.source in self.remedies or not _is_of(one, idle))
+
     def _counts(self, package: Package) -> bool:
         if package.source in self.remedies or not is_kernel(package):
             return True
         return package.binary.startswith("linux-image-") or bool(images((package,)))
+
+
+def _is_of(package: Package, kernels: Collection[str]) -> bool:
+    return any(one.name in kernels for one in images((package,)))

@@ -63,18 +63,27 @@ class Cells:
         return self._areas[zone].standings
 
     def anew(self) -> None:
-        """All cells are to be judged anew; those without a host are let go."""
+        """All cells are to be judged anew, and are counted in nothing; those without a host are let go."""
         for area in self._areas.values():
             area.standings.clear()
             area.cells = {one: cell for one, cell in area.cells.items() if cell is None or cell.hosts}
         self._kernels = {key: cell for key, cell in self._kernels.items() if cell.hosts}
         self._kernels_alike = {key: cell for key, cell in self._kernels_alike.items() if cell.hosts}
         self.fresh = list(self)
+        for cell in self.fresh:
+            cell.counted_in, cell.found = [], ()
 
-    def of(self, composition: Composition) -> list[Cell]:
-        """The cells of a host that is in them."""
+    def ordinary(self, composition: Composition) -> list[Cell]:
+        """The ordinary cells of a host that is in them."""
         area = self._area(composition.setting)
-        return [*filter(None, (area.cells[one] for one in composition.pieces)), self._kernel(area, composition)]
+        return list(filter(None, (area.cells[one] for one in composition.pieces)))
+
+    def kernel(self, composition: Composition) -> Cell:
+        """A kernel cell for a host alone, with all that it has, to be judged."""
+        area, setting = self._area(composition.setting), self._settings[composition.setting]
+        tangled = self.tangled.get(area.zone.release_key, _NOTHING)
+        pieces = [self._pieces[one] for one in self._tangled_of(area, composition)]
+        return Cell(area.zone, replace(setting, unreadable=()), tangled.packages(pieces), tangled=True)
 
     def put(self, composition: Composition, before: Composition | None) -> None:
         """A host is in these cells, and in none of those that it was in `before`."""
@@ -83,16 +92,16 @@ class Cells:
         if before is not None:
             was = self._area(before.setting)
             gone: Collection[int] = before.pieces
-            self._kernel(was, before).hosts.discard(number)
+            self._kernel(was, before).discard(number)
             if was is area:
                 come, gone = set(come).difference(gone), set(gone).difference(come)
             for one in gone:
                 if (cell := was.cells[one]) is not None:
-                    cell.hosts.discard(number)
+                    cell.discard(number)
         for one in come:
             if (cell := self._ordinary(area, one)) is not None:
-                cell.hosts.add(number)
-        self._kernel(area, composition).hosts.add(number)
+                cell.add(number)
+        self._kernel(area, composition).add(number)
 
     def fill(self, compositions: Iterable[Composition]) -> None:
         """Many hosts that were in none: as `put` for each, in a fraction of the time."""
@@ -104,16 +113,16 @@ class Cells:
                 mine[one].append(number)
                 if one not in area.cells:
                     self._ordinary(area, one)
-            self._kernel(area, composition).hosts.add(number)
+            self._kernel(area, composition).add(number)
         for area, by_piece in members.items():
             for one, numbers in by_piece.items():
                 if (cell := area.cells[one]) is not None:
-                    cell.hosts |= BitMap(numbers)
+                    cell.add_all(BitMap(numbers))
 
     def drop(self, before: Composition) -> None:
         """A host is in none any more."""
-        for cell in self.of(before):
-            cell.hosts.discard(before.number)
+        for cell in (*self.ordinary(before), self._kernel(self._area(before.setting), before)):
+            cell.discard(before.number)
 
     def _area(self, setting_number: int) -> _Area:
         area = self._area_of.get(setting_number)
@@ -136,19 +145,24 @@ class Cells:
         return cell
 
     def _kernel(self, area: _Area, composition: Composition) -> Cell:
-        numbers = tuple(one for one in composition.pieces if self._ordinary(area, one) is None)
+        numbers = self._tangled_of(area, composition)
         cell = self._kernels.get((composition.setting, numbers))
         if cell is None:
-            setting = replace(self._settings[composition.setting], unreadable=())
-            cell = self._alike(area, setting, [self._pieces[one] for one in numbers])
+            cell = self._alike(area, self._settings[composition.setting], [self._pieces[one] for one in numbers])
             self._kernels[composition.setting, numbers] = cell
         return cell
 
+    def _tangled_of(self, area: _Area, composition: Composition) -> tuple[int, ...]:
+        return tuple(one for one in composition.pieces if self._ordinary(area, one) is None)
+
     def _alike(self, area: _Area, setting: Setting, pieces: Sequence[Piece]) -> Cell:
-        """Kernel cells that differ only in what is never judged are one."""
-        packages = self.tangled.get(area.zone.release_key, _NOTHING).packages(pieces)
-        cell = self._kernels_alike.get((setting, packages))
+        """Kernel cells that differ only in what decides nothing are one."""
+        tangled = self.tangled.get(area.zone.release_key, _NOTHING)
+        packages = tangled.deciding(setting.kernel, tangled.packages(pieces))
+        modules = setting.modules if tangled.remedies else ()
+        deciding = replace(area.setting, kernel=setting.kernel, modules=modules)
+        cell = self._kernels_alike.get((deciding, packages))
         if cell is None:
-            cell = self._kernels_alike[setting, packages] = Cell(area.zone, setting, packages, tangled=True)
+            cell = self._kernels_alike[deciding, packages] = Cell(area.zone, deciding, packages, tangled=True)
             self.fresh.append(cell)
         return cell

@@ -1,25 +1,26 @@
 """All hosts at once: who is open to which CVE, and in which class.
 
-Sets of hosts are compressed bitmaps (roaringbitmap.org), one for each cell. What is found about a cell is worked out
-once, when somebody asks; an answer is a union of sets. It is what `exposure.verdict` says of each host by itself, and
-tests/fleet/test_index.py holds it to that.
+Sets of hosts are compressed bitmaps (roaringbitmap.org), one for each cell, and for each bundle of CVEs. A cell is
+judged once, when somebody asks; its bundles then follow as hosts come and go, so that an answer is at hand. It is what
+`exposure.verdict` says of each host by itself, and tests/fleet/test_index.py holds it to that.
 
 The index lives in memory and does no I/O: `Hosts` is what it is built from again. It is for one thread at a time.
 """
 
-from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pyroaring import BitMap
 
+from tidegate.fleet.bundles import Bundle, Bundles, Classes
 from tidegate.fleet.cell import Cell, Tangled
 from tidegate.fleet.cells import Cells
 from tidegate.fleet.composition import Composition, Piece, Setting
 from tidegate.fleet.exposure import summed_up
 from tidegate.fleet.freshness import DEFAULT_LIMITS, AgeLimits, Freshness, freshness
 from tidegate.fleet.knowledge import Knowledge, nothing_of
+from tidegate.fleet.last_seen import LastSeen
 from tidegate.fleet.supply import Supply
 from tidegate.fleet.verdict import Exposure, Finding, Found, Verdict
 
@@ -54,7 +55,7 @@ class Index:
         self.cells = Cells({release: Tangled.by(one) for release, one in knowledge.items()})
         self._of_release: dict[Release, BitMap] = defaultdict(BitMap)
         self._unreadable = BitMap()
-        self._seen = array("q", [0])
+        self._seen = LastSeen()
         self._stale = BitMap()
         self._stale_at: int | None = None
         self._forget()
@@ -95,14 +96,13 @@ class Index:
     def drop(self, before: Composition) -> None:
         """A host is there no more."""
         self.cells.drop(before)
+        self._seen.drop(before.number)
         for some in (self._of_release[self._release(before)], self.everybody, self._stale, self._unreadable):
             some.discard(before.number)
 
     def seen(self, number: int, at: int) -> None:
         """A host reported, whether or not anything new."""
-        if number >= len(self._seen):
-            self._seen.extend([0] * (number + len(self._seen) // 4 + 1 - len(self._seen)))
-        self._seen[number] = at
+        self._seen.put(number, at)
         if self._stale_at is not None and at < self._stale_at - self.limits.host_max_s:
             self._stale.add(number)
         else:
@@ -117,25 +117,31 @@ class Index:
         self.settle()
         stale, old = self.stale(now), self._old(now)
         found: dict[Exposure, BitMap] = defaultdict(BitMap)
-        for exposure, cells in self._about.get(about, {}).items():
-            known = [cell.hosts for cell in cells if cell.zone.release_key not in old]
-            hosts = _union(known)
-            found[exposure] |= hosts - stale
-            found[Exposure.UNKNOWN] |= hosts & stale
-            found[Exposure.UNKNOWN] |= _union(cell.hosts for cell in cells if cell.zone.release_key in old)
+        bundle = self._bundles.of.get(about)
+        for part, hosts in bundle.hosts if bundle else ():
+            if part.release in old:
+                found[Exposure.UNKNOWN] |= hosts
+            else:
+                found[part.exposure] |= hosts - stale
+                found[Exposure.UNKNOWN] |= hosts & stale
         return {exposure: found[exposure] for exposure in Exposure if found[exposure]}
 
     def findings(self, about: str, now: int) -> Iterator[tuple[Finding, BitMap]]:
         """What was found about a CVE, each with the hosts of which it is known now; the others are in `exposed`."""
         self.settle()
         stale, old = self.stale(now), self._old(now)
-        for exposure, cells in self._about.get(about, {}).items():
-            for cell in cells:
-                if cell.zone.release_key in old:
-                    continue
-                for one in cell.found or ():
-                    if isinstance(one, Finding) and (one.about, one.exposure) == (about, exposure):
-                        yield one, cell.hosts - stale
+        narrow: dict[Release, Knowledge] = {}
+        for cell in self._bundles.cells(about):
+            release = cell.zone.release_key
+            if release in old:
+                continue
+            found: Iterable[Found] = cell.found
+            if cell.tangled:
+                known = narrow.setdefault(release, self._known(release).narrowed(about))
+                found = cell.judge(known, self._supply, {})
+            for one in found:
+                if isinstance(one, Finding) and one.about == about:
+                    yield one, cell.hosts - stale
 
     def counts(self, now: int, within: BitMap | None = None) -> Iterator[Count]:
         """Every CVE that hosts (of these) are known to be open to, with how many they are; in no order."""
@@ -143,18 +149,19 @@ class Index:
         old, away = self._old(now), self.stale(now)
         if within is not None:
             away = self.everybody - within | away
-        for about, by_class in self._about.items():
-            cells = {cell for exposure in OPEN & by_class.keys() for cell in by_class[exposure]}
-            hosts = _distinct([cell for cell in cells if cell.zone.release_key not in old], away)
-            if hosts:
-                yield Count(about, hosts)
+        for bundle in self._bundles:
+            if count := _distinct(bundle, old, away):
+                yield from (Count(about, count) for about in bundle.abouts)
 
     def classes(self, now: int) -> Exposed:
         """The hosts that have anything of a class at all. UNKNOWN are also those of which nothing is known now."""
         self.settle()
         unknown = _union([self.stale(now), *(self._of_release[release] for release in self._old(now))])
-        found = {exposure: _union(cell.hosts for cell in self._of_class[exposure]) for exposure in Exposure}
-        found = {exposure: hosts - unknown for exposure, hosts in found.items()}
+        sets: dict[Exposure, list[BitMap]] = {exposure: [] for exposure in Exposure}
+        for bundle in self._bundles:
+            for part, hosts in bundle.hosts:
+                sets[part.exposure].append(hosts)
+        found = {exposure: _union(some) - unknown for exposure, some in sets.items()}
         found[Exposure.UNKNOWN] |= unknown
         return {exposure: hosts for exposure, hosts in found.items() if hosts}
 
@@ -176,21 +183,21 @@ class Index:
     def abouts(self) -> frozenset[str]:
         """Every CVE that something was found about."""
         self.settle()
-        return frozenset(self._about)
+        return frozenset(self._bundles.of)
 
     def verdict(self, composition: Composition, host: str, now: int) -> Verdict:
         """What `exposure.verdict` says of a host that is in."""
         self.settle()
-        setting, cells = self.cells.setting(composition), self.cells.of(composition)
+        setting, kernel = self.cells.setting(composition), self.cells.kernel(composition)
         knowledge = self._known(self._release(composition))
-        found = [one for cell in cells for one in cell.found or ()]
+        found = [one for cell in self.cells.ordinary(composition) for one in cell.found]
+        found += self._judged(kernel)
         return summed_up(host, found, setting.unreadable, knowledge, self._seen[composition.number], now, self.limits)
 
     def stale(self, now: int) -> BitMap:
         """The hosts that have been silent for longer than they may."""
         if self._stale_at is None or not 0 <= now - self._stale_at < STALE_EVERY_S:
-            before, seen = now - self.limits.host_max_s, self._seen
-            self._stale = BitMap([number for number in self.everybody if seen[number] < before])
+            self._stale = self._seen.before(now - self.limits.host_max_s)
             self._stale_at = now
         return self._stale
 
@@ -217,8 +224,7 @@ class Index:
         return frozenset(one for one in self._of_release if self.freshness(one, now).unknown_since is not None)
 
     def _forget(self) -> None:
-        self._about: dict[str, dict[Exposure, list[Cell]]] = {}
-        self._of_class: dict[Exposure, list[Cell]] = {exposure: [] for exposure in Exposure}
+        self._bundles = Bundles()
         self._to_do: list[Cell] = []
         self._gaps: list[Cell] = []
         self._same: dict[Found, Found] = {}
@@ -227,33 +233,32 @@ class Index:
     def settle(self) -> None:
         """Judge what is new. Every answer does so first; whoever has time does it before."""
         fresh, self.cells.fresh = self.cells.fresh, []
-        for cell in fresh:
-            release = cell.zone.release_key
-            found = cell.judge(self._known(release), self._supply, self.cells.standings(cell.zone))
+        self._bundles.take((cell, self._classes(cell)) for cell in fresh)
+
+    def _classes(self, cell: Cell) -> dict[str, Classes]:
+        found = self._judged(cell)
+        if not cell.tangled:
             cell.found = tuple(self._same.setdefault(one, one) for one in found)
-            classes: dict[Exposure, None] = {}
-            for about, exposure in dict.fromkeys(
-                (one.about, one.exposure) for one in found if isinstance(one, Finding)
-            ):
-                self._about.setdefault(about, {}).setdefault(exposure, []).append(cell)
-                classes[exposure] = None
-            for exposure in classes:
-                self._of_class[exposure].append(cell)
-            if any(isinstance(one, Finding) and one.can_be_closed for one in found):
-                self._to_do.append(cell)
-            if any(isinstance(one, str) for one in found):
-                self._gaps.append(cell)
+        if any(isinstance(one, Finding) and one.can_be_closed for one in found):
+            self._to_do.append(cell)
+        if any(isinstance(one, str) for one in found):
+            self._gaps.append(cell)
+        classes: dict[str, set[Exposure]] = defaultdict(set)
+        for one in found:
+            if isinstance(one, Finding):
+                classes[one.about].add(one.exposure)
+        return {about: frozenset(some) for about, some in classes.items()}
+
+    def _judged(self, cell: Cell) -> tuple[Found, ...]:
+        return cell.judge(self._known(cell.zone.release_key), self._supply, self.cells.standings(cell.zone))
 
 
 def _union(sets: Iterable[BitMap]) -> BitMap:
     return BitMap.union(BitMap(), *sets)
 
 
-def _distinct(cells: Sequence[Cell], away: BitMap) -> int:
-    """How many hosts are in any of these cells. Those of one source never share a host."""
-    if len({cell.source for cell in cells}) > 1:
-        hosts = _union(cell.hosts for cell in cells)
-        return len(hosts) - hosts.intersection_cardinality(away) if away else len(hosts)
-    if away:
-        return sum(len(cell.hosts) - cell.hosts.intersection_cardinality(away) for cell in cells)
-    return sum(len(cell.hosts) for cell in cells)
+def _distinct(bundle: Bundle, old: frozenset[Release], away: BitMap) -> int:
+    """How many hosts are open to it."""
+    sets = [hosts for part, hosts in bundle.hosts if part.exposure in OPEN and part.release not in old]
+    hosts = sets[0] if len(sets) == 1 else _union(sets)
+    return len(hosts) - hosts.intersection_cardinality(away)

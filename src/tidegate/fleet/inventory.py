@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from tidegate.archive.errors import FormatError, excerpt
 from tidegate.archive.versions import parse_version
@@ -17,6 +18,8 @@ UNREADABLE_MAX = 100
 """Packages that cannot be read, each of which is told; a host with more of them is refused."""
 MODULES_MAX = 1000
 SUITES_MAX = 1000
+SUITES_REMEMBERED = 1024
+"""Different sets of suites of which the pockets are remembered: they are asked for again and again."""
 
 _BINARY = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,127}")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -123,7 +126,7 @@ class Host:
     @property
     def pockets(self) -> frozenset[str] | None:
         """The pockets that not every host of the release has, as statements name them; None where nobody said."""
-        return None if self.suites is None else frozenset(filter(None, map(pocket_of, self.suites)))
+        return None if self.suites is None else _pockets_of(self.suites)
 
 
 class Form(StrEnum):
@@ -260,6 +263,11 @@ def module(name: str, *answers: str) -> Module:
         raise FormatError(f"no module: {excerpt(name)}")
     loaded, built_in, loadable, blocked = (known[answer] for answer in answers)
     return Module(name.replace("-", "_"), loaded, built_in, loadable, blocked)
+
+
+@lru_cache(maxsize=SUITES_REMEMBERED)
+def _pockets_of(suites: frozenset[Suite]) -> frozenset[str]:
+    return frozenset(filter(None, map(pocket_of, suites)))
 
 
 def pocket_of(suite: Suite) -> str:

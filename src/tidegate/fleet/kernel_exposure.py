@@ -1,7 +1,7 @@
 """Kernels are judged by what runs: flavour by flavour, by the running one's own source, whatever else is installed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tidegate.advisories.statement import Status
 from tidegate.fleet.case import Case, Standing, Subject, classed, had, not_readable
@@ -10,6 +10,24 @@ from tidegate.fleet.ruling import UNTRIAGED, Ruling, at_least, is_open, key
 from tidegate.fleet.verdict import Dormant, Exposure, Finding, Untriaged
 
 _NOT_FOLLOWED = "; no meta package brings the next kernel of this flavour"
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The kernel that runs. `newer`: those of its flavour that a restart may start, each with how it stands.
+
+    A hold on a kernel's own package keeps nothing back, since the next one has another name; one on its metas does.
+    """
+
+    image: Image
+    standing: Standing
+    followed: bool
+    held_back: bool
+    newer: tuple[tuple[Image, Standing], ...]
+
+    def subject(self, about: str) -> Subject:
+        """What is judged of it."""
+        return Subject(about, self.image.source, self.image.version, (self.image.binary,), self.held_back)
 
 
 def judged(case: Case) -> Iterator[Finding | Untriaged | Dormant | str]:
@@ -23,69 +41,69 @@ def judged(case: Case) -> Iterator[Finding | Untriaged | Dormant | str]:
         yield f"no feed says anything about {running.source}, whose {runs} runs"
     standings = {one: case.standing(one.source, one.version) for one in installed}
     told = set().union(*(standing.opened for standing in standings.values()))
-    if running is not None:
-        told |= standings[running].untriaged | (standings[running].rulings.keys() & case.knowledge.unreadable.keys())
-    for about in sorted(told):
-        yield from _judged(case, about, standings, running)
-
-
-def _judged(
-    case: Case, about: str, standings: Mapping[Image, Standing], running: Image | None
-) -> Iterator[Finding | Untriaged | Dormant]:
-    opened = [image for image, standing in standings.items() if about in standing.opened]
     if running is None:
-        if opened:
-            newest = max(opened, key=lambda image: key(image.version))
-            yield _of_unknown(case, about, newest, standings[newest].rulings[about])
+        for about in sorted(told):
+            yield _of_unknown(case, about, standings)
         return
-    holds = standings[running].rulings.get(about)
-    if holds is not None and holds.statement.status in UNTRIAGED:
-        yield Untriaged(about, running.source, holds.statement.status, holds.said.since)
-    elif holds is not None and running in opened:
-        yield _of_running(case, about, running, standings)
-    elif holds and (spoiled := not_readable(case, _subject(case, about, running), holds.statement)):
-        yield spoiled
-    for image in opened:
-        if image is not running:
-            yield Dormant(about, image.source, image.name, image.version)
+    told |= standings[running].untriaged | (standings[running].rulings.keys() & case.knowledge.unreadable.keys())
+    runs_now = _running(case, running, standings)
+    for about in sorted(told):
+        yield from _of_running(case, about, runs_now)
+        for image, standing in standings.items():
+            if image is not running and about in standing.opened:
+                yield Dormant(about, image.source, image.name, image.version)
 
 
-def _subject(case: Case, about: str, image: Image) -> Subject:
-    """A hold on a kernel's own package keeps nothing back: the next one has another name."""
+def _running(case: Case, image: Image, standings: Mapping[Image, Standing]) -> _Running:
     brings = metas(image, case.inventory.packages)
-    held_back = bool(brings) and all(one.held for one in brings)
-    return Subject(about, image.source, image.version, (image.binary,), held_back)
+    newer = tuple(
+        (one, standing)
+        for one, standing in standings.items()
+        if one.flavour == image.flavour and key(one.version) > key(image.version)
+    )
+    return _Running(image, standings[image], bool(brings), bool(brings) and all(one.held for one in brings), newer)
 
 
-def _of_unknown(case: Case, about: str, image: Image, holds: Ruling) -> Finding:
-    found = classed(case, _subject(case, about, image), holds, _wanted(case, image, holds.statement.fixed))
+def _of_unknown(case: Case, about: str, standings: Mapping[Image, Standing]) -> Finding:
+    opened = [image for image, standing in standings.items() if about in standing.opened]
+    image = max(opened, key=lambda image: key(image.version))
+    subject = _running(case, image, standings).subject(about)
+    holds = standings[image].rulings[about]
+    found = classed(case, subject, holds, _wanted(case, image, holds.statement.fixed))
     reason = f"{image.name} is installed, and the host does not say that it runs"
     last = found.exposure if found.exposure is not Exposure.UNKNOWN else found.last_known
     return replace(found, exposure=Exposure.UNKNOWN, last_known=last, reason=reason)
 
 
-def _of_running(case: Case, about: str, running: Image, standings: Mapping[Image, Standing]) -> Finding:
-    holds = standings[running].rulings[about]
-    found = classed(case, _subject(case, about, running), holds, _wanted(case, running, holds.statement.fixed))
-    better = [one for one, other in standings.items() if _is_better(one, other.rulings.get(about), running)]
+def _of_running(case: Case, about: str, running: _Running) -> Iterator[Finding | Untriaged]:
+    holds = running.standing.rulings.get(about)
+    if holds is None:
+        return
+    if holds.statement.status in UNTRIAGED:
+        yield Untriaged(about, running.image.source, holds.statement.status, holds.said.since)
+    elif about in running.standing.opened:
+        yield _open(case, about, running, holds)
+    elif spoiled := not_readable(case, running.subject(about), holds.statement):
+        yield spoiled
+
+
+def _open(case: Case, about: str, running: _Running, holds: Ruling) -> Finding:
+    found = classed(case, running.subject(about), holds, _wanted(case, running.image, holds.statement.fixed))
+    better = [image for image, standing in running.newer if _is_free(image, standing.rulings.get(about))]
     if better and found.exposure is not Exposure.UNKNOWN:
         next_one = max(better, key=lambda image: key(image.version))
-        reason = f"{next_one.name} is installed, and {running.name} runs: restart"
+        reason = f"{next_one.name} is installed, and {running.image.name} runs: restart"
         return replace(found, exposure=Exposure.NOT_RUNNING, reason=reason, fixed=found.fixed or next_one.version)
-    if holds.statement.status is Status.RELEASED and not metas(running, case.inventory.packages):
+    if holds.statement.status is Status.RELEASED and not running.followed:
         return replace(found, reason=found.reason + _NOT_FOLLOWED)
     return found
 
 
-def _is_better(image: Image, holds: Ruling | None, running: Image) -> bool:
-    """A newer kernel of the same flavour, of whatever source, of which it is known that it has not the fault."""
-    return (
-        holds is not None
-        and image.flavour == running.flavour
-        and key(image.version) > key(running.version)
-        and holds.statement.status not in UNTRIAGED
-        and not is_open(holds.statement, image.version)
-    )
+def _is_free(image: Image, holds: Ruling | None) -> bool:
+    """Whether it is known that a kernel, of whatever source, has not the fault."""
+    if holds is None or holds.statement.status in UNTRIAGED:
+        return False
+    return not is_open(holds.statement, image.version)
 
 
 def _wanted(case: Case, image: Image, fixed: str | None) -> list[tuple[str, bool | None]]:

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate.advisories.fields import common_id
 from tidegate.advisories.history import FeedState, History, Said, Unreadable
@@ -49,6 +49,11 @@ class Knowledge:
     unreadable: Mapping[str, Unreadable]
     gaps: tuple[str, ...] = ()
     speaks: bool = False
+
+    def narrowed(self, about: str) -> "Knowledge":
+        """Of one CVE alone."""
+        said = {source: {about: cves[about]} for source, cves in self.said.items() if about in cves}
+        return replace(self, said=said)
 
     @property
     def remedies_of(self) -> frozenset[str]:
