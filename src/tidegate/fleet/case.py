@@ -59,8 +59,13 @@ class Case:
         """Of all CVEs, whatever else the host has."""
         found = self.standings.get((source, version))
         if found is None:
-            said = self.knowledge.said.get(source, {})
-            rulings = {about: one for about in said if (one := self.ruling(source, about, version))}
+            said, rulings = self.knowledge.said.get(source, {}), self.knowledge.simple(source)
+            if len(rulings) < len(said):
+                others = said.keys() - rulings.keys()
+                rulings = {
+                    **rulings,
+                    **{about: one for about in others if (one := self.ruling(source, about, version))},
+                }
             found = self.standings[source, version] = Standing(
                 rulings,
                 frozenset(about for about, one in rulings.items() if is_open(one.statement, version)),

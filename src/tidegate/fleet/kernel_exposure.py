@@ -1,7 +1,7 @@
 """Kernels are judged by what runs: flavour by flavour, by the running one's own source, whatever else is installed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tidegate.advisories.statement import Status
 from tidegate.fleet.case import Case, Standing, Subject, classed, had, not_readable
@@ -24,6 +24,13 @@ class _Running:
     followed: bool
     held_back: bool
     newer: tuple[tuple[Image, Standing], ...]
+    _wanted: dict[str | None, list[tuple[str, bool | None]]] = field(default_factory=dict)
+
+    def wanted(self, case: Case, fixed: str | None) -> list[tuple[str, bool | None]]:
+        """What an update to a version would bring; hundreds of CVEs are fixed in one."""
+        if fixed not in self._wanted:
+            self._wanted[fixed] = _wanted(case, self.image, fixed)
+        return self._wanted[fixed]
 
     def subject(self, about: str) -> Subject:
         """What is judged of it."""
@@ -88,7 +95,7 @@ def _of_running(case: Case, about: str, running: _Running) -> Iterator[Finding |
 
 
 def _open(case: Case, about: str, running: _Running, holds: Ruling) -> Finding:
-    found = classed(case, running.subject(about), holds, _wanted(case, running.image, holds.statement.fixed))
+    found = classed(case, running.subject(about), holds, running.wanted(case, holds.statement.fixed))
     better = [image for image, standing in running.newer if _is_free(image, standing.rulings.get(about))]
     if better and found.exposure is not Exposure.UNKNOWN:
         next_one = max(better, key=lambda image: key(image.version))

@@ -3,12 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tidegate.advisories.fields import common_id
 from tidegate.advisories.history import FeedState, History, Said, Unreadable
 from tidegate.advisories.statement import Record, Statement, Status
 from tidegate.advisories.ubuntu_osv import LIVEPATCH
+from tidegate.fleet.ruling import Ruling, simple
 
 STATES_MAX = 10_000
 """How many imports of single records are passed over to find the last of a whole feed."""
@@ -49,11 +50,19 @@ class Knowledge:
     unreadable: Mapping[str, Unreadable]
     gaps: tuple[str, ...] = ()
     speaks: bool = False
+    _simple: dict[str, dict[str, Ruling]] = field(default_factory=dict, repr=False, compare=False)
+
+    def simple(self, source: str) -> Mapping[str, Ruling]:
+        """What holds for every host that has a source package, by CVE; worked out once."""
+        if source not in self._simple:
+            said = self.said.get(source, {})
+            self._simple[source] = {about: one for about, found in said.items() if (one := simple(found))}
+        return self._simple[source]
 
     def narrowed(self, about: str) -> "Knowledge":
         """Of one CVE alone."""
         said = {source: {about: cves[about]} for source, cves in self.said.items() if about in cves}
-        return replace(self, said=said)
+        return replace(self, said=said, _simple={})
 
     @property
     def remedies_of(self) -> frozenset[str]:

@@ -76,6 +76,12 @@ def ruling(found: Iterable[Said], version: str, pockets: Collection[str] | None)
     return _in_line(merged, version, pockets)
 
 
+def simple(found: Iterable[Said]) -> Ruling | None:
+    """What holds for every host, whatever its version and pockets; None where that depends on them."""
+    said = list(found)
+    return None if any(one.statement.place.pocket for one in said) or not said else Ruling(newest(said))
+
+
 def _named(pocket: str) -> str:
     return _ALIASES.get(pocket, pocket)
 
