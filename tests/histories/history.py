@@ -18,7 +18,7 @@ from tests.histories.loop import MONOTONIC_START_S, Clock, VirtualLoop
 from tests.histories.network import BASE, Asked, Network
 from tests.histories.script import Script, Stop, Visit
 from tests.histories.vendor import BEGIN, SUITES, Vendor
-from tests.keeper.house import ingest_here
+from tests.keeper.house import fresh_here, ingest_here
 from tidegate.gateway.resolve import Resolver
 from tidegate.holding.hot_listing import Stores
 from tidegate.holding.housekeeping import Decision
@@ -183,6 +183,7 @@ class _Life:
             self.pen,
             hold,
             room=disk.blobs.free_bytes,
+            fresh=fresh_here(Stores(disk.catalogue, disk.blobs, disk.holds, disk.marks), world.clock.time),
             now=world.clock.time,
             chance=world.chance.random,
         )

@@ -21,9 +21,12 @@ from tests.store.drafts import read
 from tidegate.archive.errors import FormatError
 from tidegate.archive.paths import suite_base
 from tidegate.holding.hot_listing import Stores
+from tidegate.holding.prefetch import Fresh
 from tidegate.holding.prefetching import Prefetching
 from tidegate.holding.settings import HoldSettings
 from tidegate.holding.sweeping import left_bytes
+from tidegate.holding.upgrade import fresh_needs
+from tidegate.holding.upgrade_process import FreshNeeds
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.outcome import Adopted, NotAdopted, Outcome
@@ -32,7 +35,7 @@ from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.archive import Archive, Reach, source_of
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Wanted
-from tidegate.store.catalogue import Catalogue, Snapshot, SuiteKey
+from tidegate.store.catalogue import Catalogue, Listed, Snapshot, SuiteKey
 from tidegate.store.file_blobs import FileBlobs
 from tidegate.store.ingest import Job, take_in
 from tidegate.store.ingest_process import Ingest, IngestError
@@ -93,6 +96,16 @@ def ingest_here(catalogue: Catalogue) -> Ingest:
                 raise IngestError(f"{job.path}: {error}") from None
 
     return ingest
+
+
+def fresh_here(stores: Stores, now: Callable[[], float] = time.time) -> FreshNeeds:
+    """Work out in a thread what upgrades newly need."""
+
+    async def fresh(key: SuiteKey, indices: Sequence[Listed], forget_after_s: float) -> tuple[Fresh, ...]:
+        work = partial(fresh_needs, stores, key, indices, now=int(now()), forget_after_s=forget_after_s)
+        return await asyncio.to_thread(work)
+
+    return fresh
 
 
 @dataclass(slots=True)
@@ -190,6 +203,7 @@ async def house(
         pen,
         hold or HoldSettings(),
         room=partial(left_bytes, blobs, keeping),
+        fresh=fresh_here(Stores(catalogue, blobs, holds, marks)),
     )
     ports = Ports(fetching, blobs, catalogue, take, lambda text: None, prefetch)
     trust = Trust(verifier_for(), TrustSettings(), marks)

@@ -141,15 +141,23 @@ def offerings(stores: Stores) -> Iterator[Offering]:
     for snapshot in stores.catalogue.served():
         for listing in stores.catalogue.listings(snapshot):
             place = place_of(snapshot.archive, snapshot.suite, listing.path, codenames)
-            index = _index(stores, place, listing)
-            if index is None:
-                continue
-            if place.architecture:
-                names, architectures = [*stores.catalogue.package_names(listing.digest)], [place.architecture]
-            else:  # a flat repository says it with each package alone
-                packages = stores.catalogue.packages(listing.digest)
-                names, architectures = [one.name for one in packages], [one.architecture for one in packages]
-            yield Offering(index, frozenset(names), frozenset(architectures))
+            found = offering(stores, place, listing)
+            if found is not None:
+                yield found
+
+
+def offering(stores: Stores, place: Place, listing: Listed) -> Offering | None:
+    """An index that was taken in, whether a snapshot that has it is served yet or not; None if it is none of binary
+    packages, or is not held. Raises OSError, FormatError."""
+    index = _index(stores, place, listing)
+    if index is None:
+        return None
+    if place.architecture:
+        names, architectures = [*stores.catalogue.package_names(listing.digest)], [place.architecture]
+    else:  # a flat repository says it with each package alone
+        packages = stores.catalogue.packages(listing.digest)
+        names, architectures = [one.name for one in packages], [one.architecture for one in packages]
+    return Offering(index, frozenset(names), frozenset(architectures))
 
 
 def _index(stores: Stores, place: Place, listing: Listed) -> HeldIndex | None:

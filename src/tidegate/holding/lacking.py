@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tidegate.holding.hot_listing import Stores, codenames_of, hot_in
-from tidegate.holding.hot_set import Hot, HotSet, newest_in_family, place_of
+from tidegate.holding.hot_set import SOURCE, Hot, HotSet, newest_in_family, place_of
 from tidegate.holding.prefetch import Lack, Piece, pieces_of
 from tidegate.store.catalogue import Catalogue, Listed, SuiteKey
 
@@ -36,6 +36,20 @@ def _elsewhere(
             place = place_of(snapshot.archive, snapshot.suite, one.path, codenames)
             if place.family in families:
                 yield from hot_set.hot(place, catalogue.packages(one.digest, names))
+
+
+def news_of(stores: Stores, hot_set: HotSet, key: SuiteKey, indices: Sequence[Listed]) -> tuple[Hot, ...]:
+    """Binary packages that the fleet wants, in versions that no snapshot lists yet: nobody can have heard of them."""
+    catalogue, codenames = stores.catalogue, codenames_of(stores.marks)
+    places = [(one, place_of(*key, one.path, codenames)) for one in indices]
+    hots = [
+        hot
+        for one, place in places
+        if place.architecture != SOURCE
+        for hot in hot_in(catalogue, hot_set, place, one.digest)
+    ]
+    unheard = {piece.digest for piece in unheard_of(catalogue, key[0], pieces_of(hots))}
+    return tuple(hot for hot in hots if hot.package.sha256 in unheard)
 
 
 def unheard_of(catalogue: Catalogue, archive: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:

@@ -1,8 +1,9 @@
 """What is fetched before a newer snapshot is switched to, in which order, and how long the switch waits for it. Pure.
 
 Theory. A client that is told of a version asks for it next; on the day that nobody can give it any more, it has to be
-here. So the wanted packages of a newer snapshot come first, then the switch. But hosts that wait for the news run what
-is not mended yet, and so the waiting is bounded, by this rule:
+here, and so has to be what it needs and the version before it did not (`holding/upgrade.py`). So the wanted packages of
+a newer snapshot come first, then what they newly need, then the switch. But hosts that wait for the news run what is
+not mended yet, and so the waiting is bounded, by this rule:
 
 nothing served, or expired   switch at once: clients have nothing better
 security                     fetch for `security_wait_s` at most, whatever is missing then
@@ -15,10 +16,13 @@ What is missing then is told, and fetched behind the switch (`holding/prefetchin
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from tidegate.holding.hot_set import Hot, family_of
+from msgspec import Struct
+
+from tidegate.archive.packages import Package
+from tidegate.holding.hot_set import Hot, Place, family_of
 from tidegate.holding.settings import HoldSettings
-from tidegate.store.catalogue import Snapshot
-from tidegate.store.holds import Hold
+from tidegate.store.catalogue import Snapshot, SuiteKey
+from tidegate.store.holds import Hold, PackageKey
 
 NAMES_TOLD_MAX = 20
 """Packages named in one sentence; the others are counted."""
@@ -42,6 +46,20 @@ class Piece:
         return f"{self.name} {self.version} ({self.architecture})"
 
 
+class Fresh(Struct, frozen=True):
+    """A package that the newer version of `by` needs and the one before did not, and where it is listed."""
+
+    by: str
+    place: Place
+    package: Package
+
+    @property
+    def key(self) -> PackageKey:
+        """What is to be remembered of it."""
+        place, package = self.place, self.package
+        return PackageKey(place.archive, place.suite, place.component, package.architecture, package.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Lack:
     """A wanted package that is listed and not held, and why not."""
@@ -58,6 +76,11 @@ class Patience:
     wait_s: float
     """For what no source gives; never longer than `fetch_s`."""
     bytes_max: int
+
+    def less(self, spent: "Patience") -> "Patience":
+        """What is left of it."""
+        left = self.fetch_s - spent.fetch_s, self.wait_s - spent.wait_s, self.bytes_max - spent.bytes_max
+        return Patience(max(0.0, left[0]), max(0.0, left[1]), max(0, left[2]))
 
 
 AT_ONCE = Patience(0.0, 0.0, 0)
@@ -88,6 +111,16 @@ def pieces_of(hots: Iterable[Hot]) -> tuple[Piece, ...]:
             path, digest, size, name, version, architecture, *_ = package
             found[digest] = Piece(path, digest, size, name, version, architecture, uses)
     return tuple(sorted(found.values(), key=lambda one: (-one.uses, one.size, one.path)))
+
+
+def fresh_pieces(needs: Iterable[Fresh]) -> dict[SuiteKey, tuple[Piece, ...]]:
+    """Their files, by the suites that list them."""
+    found: dict[SuiteKey, dict[bytes, Piece]] = {}
+    for one in needs:
+        path, digest, size, name, version, architecture, *_ = one.package
+        pieces = found.setdefault((one.place.archive, one.place.suite), {})
+        pieces[digest] = Piece(path, digest, size, name, version, architecture, uses=1)
+    return {key: tuple(sorted(pieces.values(), key=lambda one: (one.size, one.path))) for key, pieces in found.items()}
 
 
 def within(pieces: Sequence[Piece], bytes_max: int) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:

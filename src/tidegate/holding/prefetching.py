@@ -10,15 +10,28 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from sqlite3 import Error as DatabaseError
 
 from tidegate.holding.bringing import NO_ROOM, Bringing
 from tidegate.holding.hot_listing import Stores, hot_set_of
-from tidegate.holding.lacking import lacking_of, lacks_of, unheard_of
-from tidegate.holding.prefetch import Lack, Patience, Piece, is_security, named, patience, reasons_of, within
+from tidegate.holding.hot_set import HotSet
+from tidegate.holding.lacking import lacking_of, lacks_of, news_of, unheard_of
+from tidegate.holding.prefetch import (
+    Fresh,
+    Lack,
+    Patience,
+    Piece,
+    fresh_pieces,
+    is_security,
+    named,
+    patience,
+    reasons_of,
+    within,
+)
 from tidegate.holding.settings import HoldSettings
+from tidegate.holding.upgrade_process import FreshNeeds, UpgradeError
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State
 from tidegate.sources.fetching import Fetching
@@ -54,8 +67,10 @@ class Ahead:
     """What clients hear of from then on and is not held."""
     known: tuple[Piece, ...]
     """What they have heard of already, and was not held when this began."""
+    elsewhere: Mapping[SuiteKey, tuple[Lack, ...]] = field(default_factory=dict)
+    """What upgrades newly need, other suites list, and is not held."""
     failure: str = ""
-    """Why what is wanted could not be told; empty: it could."""
+    """Why what is wanted, or what it newly needs, could not be told; empty: it could."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +93,11 @@ class Prefetching:
         settings: HoldSettings,
         *,
         room: Callable[[], int],
+        fresh: FreshNeeds,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`room`: see `Bringing`."""
+        """`room`: see `Bringing`; `fresh` works out what upgrades newly need."""
         self._archives = archives
         self._stores = stores
         self._journal = journal
@@ -89,6 +105,7 @@ class Prefetching:
         self._now = now
         self._chance = chance
         self._bringing = Bringing(stores, fetching, settings, room)
+        self._fresh = fresh
         self._woken = asyncio.Event()
         self.missing: dict[SuiteKey, tuple[Lack, ...]] = {}
         """What each suite lists, is wanted and not held, as of the last time that it was seen to."""
@@ -127,7 +144,7 @@ class Prefetching:
         try:
             ahead = await self._before(archive, (archive.name, suite), indices)
         except (OSError, DatabaseError) as error:
-            ahead = Ahead(0, 0, 0.0, (), (), str(error))
+            ahead = Ahead(0, 0, 0.0, (), (), failure=str(error))
         return partial(self._after, ahead)
 
     async def _before(self, archive: Archive, key: SuiteKey, indices: Sequence[Listed]) -> Ahead:
@@ -138,15 +155,61 @@ class Prefetching:
         news = await asyncio.to_thread(unheard_of, self._stores.catalogue, archive.name, pieces)
         await self._bringing.measure()
         patient = patience(self._settings, served, self._now(), security=security)
-        if news and patient.fetch_s > 0:
+        upgrades = patient.fetch_s > 0 and await asyncio.to_thread(self._has_news, key, indices)
+        if upgrades or (news and patient.fetch_s > 0):
             self.switching(key).set()
-        reasons = await self._within(archive, news, patient, (_AHEAD, not security))
+        working_out = loop.create_task(self._fresh_of(key, indices, patient)) if upgrades else None
+        try:
+            reasons = await self._within(archive, news, patient, (_AHEAD, not security))
+            fresh, failure = ({}, "") if working_out is None else await working_out
+        finally:
+            if working_out is not None:
+                working_out.cancel()
         lacks = await asyncio.to_thread(lacks_of, self._stores, news, reasons)
         gone = {lack.piece.digest for lack in lacks}
         got = [piece.size for piece in news if piece.digest not in gone]
+        elsewhere = dict[SuiteKey, tuple[Lack, ...]]()
+        for suite, needed in fresh.items():
+            spent = Patience(loop.time() - begun, loop.time() - begun, sum(got))
+            more = await self._bring_fresh(suite, needed, patient.less(spent), (_AHEAD, not security))
+            got += [piece.size for piece in needed if piece.digest not in {lack.piece.digest for lack in more}]
+            if suite == key:
+                lacks = (*lacks, *more)
+            elif more:
+                elsewhere[suite] = more
         new = {piece.digest for piece in news}
         known = tuple(piece for piece in pieces if piece.digest not in new)
-        return Ahead(len(got), sum(got), loop.time() - begun, lacks, known)
+        return Ahead(len(got), sum(got), loop.time() - begun, lacks, known, elsewhere, failure)
+
+    async def _fresh_of(
+        self, key: SuiteKey, indices: Sequence[Listed], patient: Patience
+    ) -> tuple[dict[SuiteKey, tuple[Piece, ...]], str]:
+        """Work out what upgrades newly need, and remember it: what of it is not held, by suite, or why not."""
+        try:
+            async with asyncio.timeout(patient.fetch_s):
+                needs = await self._fresh(key, indices, self._settings.forget_after_s)
+            await asyncio.to_thread(self._note_fresh, needs)
+        except TimeoutError:
+            return {}, "what upgrades newly need could not be worked out in time"
+        except (OSError, DatabaseError, UpgradeError) as error:
+            return {}, str(error)
+        return await asyncio.to_thread(self._fresh_lacking, needs), ""
+
+    def _note_fresh(self, needs: Sequence[Fresh]) -> None:
+        for by in sorted({one.by for one in needs}):
+            keys = [one.key for one in needs if one.by == by]
+            self._stores.holds.note_upgrade(by, keys, int(self._now()))
+
+    def _fresh_lacking(self, needs: Sequence[Fresh]) -> dict[SuiteKey, tuple[Piece, ...]]:
+        lacking = [one for one in needs if not self._stores.holds_whole(one.package.sha256, one.package.size)]
+        return {key: pieces for key, pieces in fresh_pieces(lacking).items() if key[0] in self._archives}
+
+    async def _bring_fresh(
+        self, key: SuiteKey, pieces: Sequence[Piece], patient: Patience, rank: Rank
+    ) -> tuple[Lack, ...]:
+        archive = self._archives.get(key[0])
+        reasons = {} if archive is None else await self._within(archive, pieces, patient, rank)
+        return await asyncio.to_thread(lacks_of, self._stores, pieces, reasons)
 
     def _after(self, ahead: Ahead, snapshot: Snapshot) -> None:
         """The switch was made: tell what was fetched for it and what is missing, and go on behind."""
@@ -157,21 +220,24 @@ class Prefetching:
             self._journal.note("prefetch-failed", subject, reason=ahead.failure)
         if ahead.fetched:
             self._journal.note("prefetched", subject, packages=ahead.fetched, bytes=ahead.bytes, seconds=seconds)
-        if ahead.lacks:
-            self._told.add(key)
+        lacks = [*ahead.lacks, *(lack for more in ahead.elsewhere.values() for lack in more)]
+        if lacks:
+            self._told.update((key, *ahead.elsewhere))
             self._journal.note(
                 "adopted-incomplete",
                 subject,
                 date=snapshot.date,
-                missing=len(ahead.lacks),
-                packages=named([lack.piece for lack in ahead.lacks]),
-                reason=reasons_of(ahead.lacks),
+                missing=len(lacks),
+                packages=named([lack.piece for lack in lacks]),
+                reason=reasons_of(lacks),
                 seconds=seconds,
             )
         reasons = {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
         if not ahead.failure:
             known = (Lack(piece, reasons.get(piece.digest, NOT_YET)) for piece in ahead.known)
             self._see(key, (*ahead.lacks, *known))
+        for suite, more in ahead.elsewhere.items():
+            self._see(suite, (*self.missing.get(suite, ()), *more))
         self.wake()
 
     async def _within(
@@ -271,9 +337,15 @@ class Prefetching:
         codename, label = (mark.codename or "", mark.label or "") if mark else ("", "")
         return is_security(*key, codename, label)
 
+    def _has_news(self, key: SuiteKey, indices: Sequence[Listed]) -> bool:
+        """Whether these indices list newer versions of wanted packages, held already or not."""
+        return bool(news_of(self._stores, self._hot_set(), key, indices))
+
+    def _hot_set(self) -> HotSet:
+        return hot_set_of(self._stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
+
     def _lacking(self, key: SuiteKey, indices: Sequence[Listed]) -> tuple[Piece, ...]:
-        hot_set = hot_set_of(self._stores, now=self._now(), forget_after_s=self._settings.forget_after_s)
-        return lacking_of(self._stores, hot_set, key, indices)
+        return lacking_of(self._stores, self._hot_set(), key, indices)
 
     def _pause_s(self, failures: int, cap_s: float) -> float:
         return retry_pause_s(failures, first_s=RETRY_FIRST_S, cap_s=cap_s, jitter=JITTER, chance=self._chance())

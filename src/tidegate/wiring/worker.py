@@ -24,6 +24,7 @@ from tidegate.holding.solitude import ENDED, EVENTS_READ_MAX, Solitude
 from tidegate.holding.solitude import KINDS as SOLITUDE
 from tidegate.holding.stocktaking_process import Stocktaking
 from tidegate.holding.sweeping import Sweeping, left_bytes
+from tidegate.holding.upgrade_process import fresh_in_process
 from tidegate.keeper.adoption import Ports
 from tidegate.keeper.keeper import Keeper
 from tidegate.keeper.outcome import Adopted, Confirmed, NotAdopted, Outcome
@@ -184,7 +185,9 @@ class Worker:
         store = self.store
         stores = Stores(store.catalogue, store.blobs, store.holds, store.marks)
         room = partial(left_bytes, store.blobs, self.settings.store)
-        return Prefetching(self.archives, stores, self.fetching, self.journal, self.settings.hold, room=room)
+        fresh = fresh_in_process(store.layout)
+        settings = self.settings.hold
+        return Prefetching(self.archives, stores, self.fetching, self.journal, settings, room=room, fresh=fresh)
 
     def _prober(self, trust: Trust, keeper: Keeper) -> Prober:
         prober = Prober(self.archives, self.fetching, self.store.catalogue, trust)
