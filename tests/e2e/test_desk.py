@@ -136,13 +136,50 @@ def test_a_host_that_updates_and_one_that_is_removed_are_out_of_it_at_once(place
     assert place("exposure", "--host", "h2").code == 2
 
 
+def got(url: str, *options: str) -> tuple[int, str]:
+    """A status and a body, by curl."""
+    command = ["curl", "-s", "-w", "\n%{http_code}", *options, url]
+    told = subprocess.run(command, check=True, capture_output=True, timeout=WAIT_S).stdout.decode("latin-1")
+    body, _, status = told.rpartition("\n")
+    return int(status), body
+
+
+def test_people_read_on_the_admin_port_which_hosts_have_it_and_hosts_read_only_what_it_is(
+    place: Place, token: str
+) -> None:
+    hear(place.gateway.state, "resolved", "1.0")
+    place.report(token, "secret-host")
+    until(lambda: place.exposure("--cve", CVE)["cve"]["hosts"], "a host is open to it")
+    admin, face = place.gateway.admin_url, place.url.removesuffix("/fleet/report")
+    status, page = got(f"{admin}/advisories/{CVE}")
+    assert (status, "secret-host" in page, "fixable-from-held" in page) == (200, True, True)
+    status, page = got(f"{face}/advisories/{CVE}")
+    assert (status, "hello" in page, "secret-host" in page) == (200, True, False)
+    assert got(f"{admin}/style.css") == got(f"{face}/style.css")
+    assert got(f"{face}/debsecan/release/1/bookworm")[0] == 200
+    told = json.loads(got(f"{admin}/exposure.json?cve={CVE}")[1])
+    assert told["cve"]["classes"]["fixable-from-held"] >= 1
+
+
+@pytest.mark.parametrize("path", ["/advisories", "/exposure.json", "/metrics", "/nothing"])
+def test_a_page_elsewhere_that_points_its_name_here_learns_nothing(place: Place, path: str) -> None:
+    forged = ("-H", "Host: evil.example")
+    assert got(place.gateway.admin_url + path, *forged)[0] == 421
+    assert got(place.url.removesuffix("/fleet/report") + path, *forged)[0] == 421
+
+
+def test_the_admin_port_reads_and_changes_nothing(place: Place, token: str) -> None:
+    place.report(token)
+    for path in ("/fleet/remove?host=h1", "/fleet/tag?host=h1&add=x", "/fleet/add"):
+        assert got(place.gateway.admin_url + path, "-X", "POST")[0] == 405
+        assert got(place.gateway.admin_url + path)[0] == 405
+    assert place.exposure("--host", "h1")["hosts"][0]["tags"] == []
+
+
 def test_without_a_token_nobody_reports_and_nothing_else_is_there(place: Place) -> None:
     assert "unknown" in place.report("wrong")
     for path in ("/exposure.json", "/fleet/list", "/status.json"):
-        url = place.url.replace("/fleet/report", path)
-        command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url]
-        code = subprocess.run(command, check=True, capture_output=True, text=True, timeout=WAIT_S)
-        assert code.stdout == "404", path
+        assert got(place.url.replace("/fleet/report", path))[0] == 404
 
 
 def test_a_desk_that_dies_takes_nothing_with_it_and_another_takes_its_place(place: Place, token: str) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from tidegate.advisories.settings import AdvisoriesSettings
+from tidegate.answers.settings import AnswersSettings
 from tidegate.fleet.settings import FleetSettings
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.holding.settings import HoldSettings
@@ -32,6 +33,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fleet: Annotated[FleetSettings, Meta(description="where hosts report what they have")] = FleetSettings()
     advisories: Annotated[AdvisoriesSettings, Meta(description="what is known of vulnerabilities")] = (
         AdvisoriesSettings()
+    answers: Annotated[AnswersSettings, Meta(description="notices and CVEs, as scanners ask for them")] = (
+        AnswersSettings()
     )
     archive: Annotated[
         tuple[ArchiveSettings, ...],

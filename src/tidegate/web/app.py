@@ -4,7 +4,6 @@ The port is for monitoring and changes nothing. What changes something comes thr
 directory, so whoever may open that file is who may ask.
 """
 
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -12,6 +11,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from tidegate.holding.readiness import Readiness
 from tidegate.web.gc_control import GcView, gc_routes
 from tidegate.web.hold_control import HoldView, hold_routes
+from tidegate.web.host_check import HostCheck
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
 from tidegate.web.source_report import SourceState
@@ -52,8 +53,11 @@ def _json(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def make_app(view: View, hosts: tuple[str, ...]) -> Starlette:
-    """The admin port's application. `hosts`: names that a request's Host may have besides addresses (threat 41)."""
+def make_app(view: View, hosts: tuple[str, ...], desk: RequestEnd) -> Starlette:
+    """The admin port's application. `hosts`: names that a request's Host may have besides addresses (threat 41).
+
+    `desk` answers whatever else is asked for.
+    """
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -71,14 +75,24 @@ def make_app(view: View, hosts: tuple[str, ...]) -> Starlette:
         counted = view.readiness()
         return PlainTextResponse("not counted yet\n", 503) if counted is None else _json(counted)
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
         registry = CollectorRegistry()
         registry.register(_Collector(view.status()))
-        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+        own, kept = generate_latest(registry), await desk(request)
+        beside = b"" if kept.status_code != 200 else await _whole(kept)
+        return Response(own + beside, media_type="text/plain; version=0.0.4")
 
-    routes = [("/healthz", healthz), ("/readyz", readyz), ("/status.json", status), ("/metrics", metrics)]
-    routes.append(("/readiness.json", readiness))
-    return Starlette(routes=[Route(path, _checked(end, hosts), methods=["GET"]) for path, end in routes])
+    routes: list[tuple[str, RequestEnd]] = [
+        ("/healthz", healthz),
+        ("/readyz", readyz),
+        ("/status.json", status),
+        ("/metrics", metrics),
+    ]
+    routes += [("/readiness.json", readiness), ("/{path:path}", desk)]
+    return Starlette(
+        routes=[Route(path, end, methods=["GET"]) for path, end in routes],
+        middleware=[Middleware(HostCheck, hosts=hosts, setting="admin.hosts")],
+    )
 
 
 def make_control(view: View) -> Starlette:
@@ -114,32 +128,15 @@ def make_control(view: View) -> Starlette:
     )
 
 
+async def _whole(answer: Response) -> bytes:
+    """The body of an answer that comes in pieces."""
+    if not isinstance(answer, StreamingResponse):
+        return bytes(answer.body)
+    return b"".join([piece if isinstance(piece, bytes) else bytes(piece) async for piece in answer.body_iterator])  # type: ignore[arg-type]  # ours are bytes
+
+
 def _no_archive(name: str | None) -> Response:
     return _json({"error": f"no archive {name!r} is served here"}, 404)
-
-
-def _checked(end: RequestEnd, hosts: tuple[str, ...]) -> RequestEnd:
-    """Refuse a forged Host: a page elsewhere that points its own name at this port learns nothing (DNS rebinding)."""
-
-    async def checked(request: Request) -> Response:
-        host = request.headers.get("host", "").rpartition("]")
-        name = host[0].removeprefix("[") or host[2].partition(":")[0]
-        if name.lower() not in hosts and not _is_address(name):
-            return PlainTextResponse("this Host is not one of admin.hosts\n", 421)
-        response = await end(request)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    return checked
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 _STATES: Mapping[SourceState, int] = {

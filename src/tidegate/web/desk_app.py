@@ -1,17 +1,25 @@
 """What the desk serves: its socket, for commands and for the admin port; and the face towards the fleet."""
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
+from tidegate.web.advisories import advisory_routes
+from tidegate.web.asking import AdvisoryView
 from tidegate.web.exposure_control import ExposureView, exposure_routes
 from tidegate.web.fleet_control import FleetView, fleet_routes
 from tidegate.web.fleet_intake import IntakeView, intake_routes
+from tidegate.web.host_check import HostCheck
 
 
-def make_desk_control(exposure: ExposureView, fleet: FleetView) -> Starlette:
-    """The application of the desk's socket: whoever may open that file may ask."""
-    return Starlette(routes=[*exposure_routes(exposure), *fleet_routes(fleet)])
+def make_desk_control(exposure: ExposureView, fleet: FleetView, advisories: AdvisoryView) -> Starlette:
+    """The application of the desk's socket: whoever may open that file may ask. The admin port passes on what is read
+    (GET), so nothing that changes anything may be a GET."""
+    return Starlette(routes=[*exposure_routes(exposure), *fleet_routes(fleet), *advisory_routes(advisories)])
 
 
-def make_face(intake: IntakeView) -> Starlette:
-    """What hosts see (`fleet.listen`): they report, and read nothing about each other."""
-    return Starlette(routes=[*intake_routes(intake)])
+def make_face(intake: IntakeView, advisories: AdvisoryView, hosts: tuple[str, ...]) -> Starlette:
+    """What hosts see (`fleet.listen`): they report, and read advisories, and nothing about each other."""
+    return Starlette(
+        routes=[*intake_routes(intake), *advisory_routes(advisories)],
+        middleware=[Middleware(HostCheck, hosts=hosts, setting="fleet.hosts")],
+    )

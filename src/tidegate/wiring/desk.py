@@ -11,10 +11,12 @@ import signal
 import socket
 import sqlite3
 import sys
+from functools import partial
 
 import msgspec
 import uvloop
 
+from tidegate.advisories.documents import Documents
 from tidegate.config import Settings
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
@@ -22,6 +24,7 @@ from tidegate.store.tokens import TokenFile
 from tidegate.web.desk_app import make_desk_control, make_face
 from tidegate.web.report import StatusReport
 from tidegate.web.serving import Serving, control_socket
+from tidegate.wiring.advisory_view import StoredAdvisories
 from tidegate.wiring.ask import NotRunningError, ask
 from tidegate.wiring.desk_process import LINE_BYTES_MAX, Orders, ToldNews, layout_by
 from tidegate.wiring.desk_view import DeskView
@@ -46,6 +49,11 @@ class Desk:
         self._seen: tuple[object, object] | None = None
         self.journal = JournalWriter(stores.store.journal, lambda text: tell(News("error", "journal", text)))
         self.view = DeskView(stores, lambda: self._alone, settings.fleet.ages)
+        documents = Documents(layout.feeds)
+        told = partial(
+            StoredAdvisories, stores.history, documents, settings.fleet.ages, settings.answers.refuse_after_s
+        )
+        self.advisories, self.advisories_for_hosts = told(self.view.lookout), told()
         self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -106,11 +114,9 @@ async def _run() -> None:
     layout = layout_by(orders)
     stores = await asyncio.to_thread(open_fleet_stores, layout)
     desk = Desk(stores, layout, orders.settings)
-    ends = [Serving(make_desk_control(desk.view, desk.fleet), control_socket(layout.desk))]
-    ends += [
-        Serving(make_face(desk.fleet), socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX)
-        for fd in orders.faces
-    ]
+    ends = [Serving(make_desk_control(desk.view, desk.fleet, desk.advisories), control_socket(layout.desk))]
+    face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
+    ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]
     watching = loop.create_task(desk.watch())
     try:
         while line := await orders_in.readline():

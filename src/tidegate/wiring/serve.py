@@ -116,11 +116,12 @@ async def _run(program: Program, store: Store, place: Place, doors: Doors, talli
         "started", "gateway", version=__version__, listen=view.running.listen, offline=settings.fetch.offline
     )
     from tidegate.web.app import make_app, make_control
+    from tidegate.web.forwarding import Desk
     from tidegate.web.serving import Serving, control_socket
 
     hosts = tuple(name.lower() for name in settings.admin.hosts)
     ends = [
-        Serving(make_app(view, hosts), doors.admin),
+        Serving(make_app(view, hosts, Desk(store.layout.desk).get), doors.admin),
         Serving(make_control(view), control_socket(store.layout.control)),
     ]
     chronicling = _chronicling(worker, counting, view)

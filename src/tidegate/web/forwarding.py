@@ -1,0 +1,116 @@
+"""What the admin port does not know itself, it asks the desk for: the same request, and the answer as it comes.
+
+Only GET, and only headers that are about the answer's form, go on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httptools
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from tidegate.web.socket_file import socket_address
+
+FORWARDED = ("accept", "if-none-match", "if-modified-since", "range", "if-range")
+RETURNED = frozenset(
+    {
+        "content-type", "content-length", "content-range", "content-security-policy", "referrer-policy", "etag",
+        "last-modified", "accept-ranges", "cache-control", "retry-after", "warning", "content-disposition", "location",
+    }
+)  # fmt: skip
+"""And all that begin with `x-`."""
+HEAD_BYTES_MAX = 65_536
+TIMEOUT_S = 60.0
+"""For the head, and for each piece of the body."""
+_CHUNK_BYTES = 65_536
+
+
+class _Reading:
+    """What httptools tells while it reads."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.pieces: deque[bytes] = deque()
+        self.has_head = self.has_ended = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.has_head = True
+
+    def on_body(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        self.has_ended = True
+
+
+class Desk:
+    """The desk's socket, as the admin port sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def get(self, request: Request) -> Response:
+        """The desk's answer to a request. 404 where there is no desk, 504 where it says nothing."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        lines = [
+            f"GET {request.scope['raw_path'].decode('latin-1')}{query} HTTP/1.1",
+            "Host: desk",
+            "Connection: close",
+        ]
+        lines += [f"{name}: {value}" for name in FORWARDED if (value := request.headers.get(name))]
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._answer("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        except (FileNotFoundError, ConnectionError):
+            return PlainTextResponse("nothing of that name; hosts and feeds are not kept here, or not now\n", 404)
+        except TimeoutError:
+            return PlainTextResponse("the desk does not answer in time\n", 504)
+        except (OSError, httptools.HttpParserError) as error:
+            return PlainTextResponse(f"the desk cannot be asked: {error}\n", 502)
+
+    async def _answer(self, head: bytes) -> Response:
+        with socket_address(self._path) as address:
+            reader, writer = await asyncio.open_unix_connection(address)
+        reading = _Reading()
+        parser = httptools.HttpResponseParser(reading)
+        try:
+            writer.write(head)
+            seen = 0
+            while not reading.has_head:
+                piece = await reader.read(_CHUNK_BYTES)
+                seen += len(piece)
+                if not piece or seen > HEAD_BYTES_MAX + _CHUNK_BYTES:
+                    raise ConnectionResetError("it ended in the middle of an answer")
+                parser.feed_data(piece)
+        except BaseException:
+            writer.close()
+            raise
+        headers = {k: v for k, v in reading.headers.items() if k in RETURNED or k.startswith("x-")}
+        return StreamingResponse(_body(reader, writer, parser, reading), parser.get_status_code(), headers)
+
+
+async def _body(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    parser: httptools.HttpResponseParser,
+    reading: _Reading,
+) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            while reading.pieces:
+                yield reading.pieces.popleft()
+            if reading.has_ended:
+                return
+            async with asyncio.timeout(TIMEOUT_S):
+                piece = await reader.read(_CHUNK_BYTES)
+            if not piece:
+                return
+            parser.feed_data(piece)
+    finally:
+        writer.close()
