@@ -209,6 +209,33 @@ def test_a_gateway_that_is_killed_takes_its_desk_with_it_and_the_next_start_know
     place.gateway.start()
 
 
+def test_a_feed_is_kept_as_the_settings_say_and_hosts_are_judged_by_it(
+    gateway_process: GatewayFactory, source_server: SourceServer, keys: Keys, tmp_path: Path
+) -> None:
+    feed = tmp_path / "tracker.json"
+    said = {"status": "open", "urgency": "high"}
+    feed.write_text(json.dumps({"hello": {CVE: {"description": "x", "releases": {"bookworm": said}}}}))
+    port = free_port()
+    settings = (
+        f'[fleet]\nlisten = "127.0.0.1:{port}"\n'
+        f'[[advisories.feed]]\nname = "debian-tracker"\nurls = ["{feed}"]\ninterval_s = 60.0\n'
+    )
+    gateway = gateway_process(ServedArchive("debian", (source_server.url,), keys.keyring), settings=settings)
+    gateway.start()
+    place = Place(gateway, port)
+    told = until(lambda: (one := place("advisories", "status", "--json")).code == 0 and one, "the feed is taken in")
+    assert [(one["name"], one["records"]) for one in told.json["feeds"]] == [("debian-tracker", 1)]
+    secret = json.loads(place("fleet", "token", "add", "everybody", "--json").out)["secret"]
+    place.report(secret)
+    until(lambda: place.exposure("--cve", CVE)["cve"]["classes"] == {"no-fix": 1}, "the host is judged by it")
+    said["status"], said["fixed_version"] = "resolved", "2.0"
+    feed.write_text(json.dumps({"hello": {CVE: {"description": "x", "releases": {"bookworm": said}}}}))
+    place("advisories", "refresh", "debian-tracker").good()
+    until(
+        lambda: place.exposure("--cve", CVE)["cve"]["classes"] == {"published-not-held": 1}, "and by what it says anew"
+    )
+
+
 def test_where_there_is_nothing_for_it_to_do_there_is_no_desk(
     gateway_process: GatewayFactory, source_server: SourceServer, keys: Keys
 ) -> None:

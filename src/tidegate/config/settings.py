@@ -33,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fleet: Annotated[FleetSettings, Meta(description="where hosts report what they have")] = FleetSettings()
     advisories: Annotated[AdvisoriesSettings, Meta(description="what is known of vulnerabilities")] = (
         AdvisoriesSettings()
+    )
     answers: Annotated[AnswersSettings, Meta(description="notices and CVEs, as scanners ask for them")] = (
         AnswersSettings()
     )

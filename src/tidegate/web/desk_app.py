@@ -4,6 +4,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from tidegate.web.advisories import advisory_routes
+from tidegate.web.advisories_control import AdvisoriesView, advisories_routes
 from tidegate.web.asking import AdvisoryView
 from tidegate.web.exposure_control import ExposureView, exposure_routes
 from tidegate.web.fleet_control import FleetView, fleet_routes
@@ -11,10 +12,13 @@ from tidegate.web.fleet_intake import IntakeView, intake_routes
 from tidegate.web.host_check import HostCheck
 
 
-def make_desk_control(exposure: ExposureView, fleet: FleetView, advisories: AdvisoryView) -> Starlette:
+def make_desk_control(
+    exposure: ExposureView, fleet: FleetView, feeds: AdvisoriesView, advisories: AdvisoryView
+) -> Starlette:
     """The application of the desk's socket: whoever may open that file may ask. The admin port passes on what is read
     (GET), so nothing that changes anything may be a GET."""
-    return Starlette(routes=[*exposure_routes(exposure), *fleet_routes(fleet), *advisory_routes(advisories)])
+    asked = [*exposure_routes(exposure), *fleet_routes(fleet), *advisories_routes(feeds)]
+    return Starlette(routes=[*asked, *advisory_routes(advisories)])
 
 
 def make_face(intake: IntakeView, advisories: AdvisoryView, hosts: tuple[str, ...]) -> Starlette:

@@ -16,7 +16,6 @@ from functools import partial
 import msgspec
 import uvloop
 
-from tidegate.advisories.documents import Documents
 from tidegate.config import Settings
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
@@ -24,6 +23,7 @@ from tidegate.store.tokens import TokenFile
 from tidegate.web.desk_app import make_desk_control, make_face
 from tidegate.web.report import StatusReport
 from tidegate.web.serving import Serving, control_socket
+from tidegate.wiring.advising import Advising
 from tidegate.wiring.advisory_view import StoredAdvisories
 from tidegate.wiring.ask import NotRunningError, ask
 from tidegate.wiring.desk_process import LINE_BYTES_MAX, Orders, ToldNews, layout_by
@@ -49,9 +49,14 @@ class Desk:
         self._seen: tuple[object, object] | None = None
         self.journal = JournalWriter(stores.store.journal, lambda text: tell(News("error", "journal", text)))
         self.view = DeskView(stores, lambda: self._alone, settings.fleet.ages)
-        documents = Documents(layout.feeds)
+        self.advising = Advising(settings, layout, self.journal.note, tell)
+        self.advising.keeping.changed.append(lambda _: self.view.lookout.feeds_changed())
         told = partial(
-            StoredAdvisories, stores.history, documents, settings.fleet.ages, settings.answers.refuse_after_s
+            StoredAdvisories,
+            stores.history,
+            self.advising.documents,
+            settings.fleet.ages,
+            settings.answers.refuse_after_s,
         )
         self.advisories, self.advisories_for_hosts = told(self.view.lookout), told()
         self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
@@ -59,9 +64,11 @@ class Desk:
     def reconfigure(self, settings: Settings) -> None:
         """Go by these from now on; ages count from the next start."""
         self.fleet.reconfigure(settings.fleet)
+        self.advising.reconfigure(settings)
 
     def close(self) -> None:
         """Write down what waits."""
+        self.advising.close()
         self.fleet.close()
         self.journal.close()
 
@@ -114,16 +121,19 @@ async def _run() -> None:
     layout = layout_by(orders)
     stores = await asyncio.to_thread(open_fleet_stores, layout)
     desk = Desk(stores, layout, orders.settings)
-    ends = [Serving(make_desk_control(desk.view, desk.fleet, desk.advisories), control_socket(layout.desk))]
+    ends = [
+        Serving(make_desk_control(desk.view, desk.fleet, desk.advising, desk.advisories), control_socket(layout.desk))
+    ]
     face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
     ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]
-    watching = loop.create_task(desk.watch())
+    running = [loop.create_task(desk.watch()), loop.create_task(desk.advising.run())]
     try:
         while line := await orders_in.readline():
             desk.reconfigure(msgspec.json.decode(line, type=Orders).settings)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         for end in ends:
             await end.stop()
         layout.desk.unlink(missing_ok=True)

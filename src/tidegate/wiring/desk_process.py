@@ -47,7 +47,8 @@ class ToldNews(Struct, frozen=True):
 
 def is_wanted(settings: Settings, layout: Layout) -> bool:
     """Whether there is anything for a desk to do."""
-    return bool(settings.fleet.listen) or layout.advisories.exists() or layout.fleet.exists()
+    feeds = settings.advisories.known_feeds or settings.advisories.feed
+    return bool(settings.fleet.listen or feeds) or layout.advisories.exists() or layout.fleet.exists()
 
 
 class DeskProcess:
