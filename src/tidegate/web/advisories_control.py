@@ -64,9 +64,9 @@ def advisories_routes(view: AdvisoriesView) -> list[Route]:
         return StreamingResponse((msgspec.json.encode(line) + b"\n" async for line in lines), media_type=LINES)
 
     return [
-        Route("/advisories/status", status, methods=["GET"]),
-        Route("/advisories/show", show, methods=["GET"]),
-        Route("/advisories/refresh", refresh, methods=["POST"]),
+        Route("/feeds/status", status, methods=["GET"]),
+        Route("/feeds/show", show, methods=["GET"]),
+        Route("/feeds/refresh", refresh, methods=["POST"]),
     ]
 
 

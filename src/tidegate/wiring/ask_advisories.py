@@ -44,7 +44,7 @@ class AdvisoriesDoor:
     def status(self) -> FeedsReport:
         """How each feed stands. Raises FileNotFoundError where no feed was ever kept, and none is to be."""
         try:
-            told = ask_at(self._layout.desk, "GET", "/advisories/status", timeout_s=ANSWER_TIMEOUT_S)
+            told = ask_at(self._layout.desk, "GET", "/feeds/status", timeout_s=ANSWER_TIMEOUT_S)
             return msgspec.json.decode(told, type=FeedsReport)
         except NotRunningError:
             with self._opened() as advising:
@@ -54,7 +54,7 @@ class AdvisoriesDoor:
         """A CVE or a notice, now or at a moment."""
         query = {"id": identity} | ({} if at is None else {"at": str(at)})
         try:
-            target = f"/advisories/show?{urlencode(query)}"
+            target = f"/feeds/show?{urlencode(query)}"
             told = ask_at(self._layout.desk, "GET", target, timeout_s=ANSWER_TIMEOUT_S)
             return msgspec.json.decode(told, type=AdvisoryReport)
         except NotRunningError:
@@ -76,7 +76,7 @@ class AdvisoriesDoor:
 
         try:
             body = msgspec.json.encode(asked)
-            lines = ask_lines(self._layout.desk, "POST", "/advisories/refresh", timeout_s=STEP_TIMEOUT_S, body=body)
+            lines = ask_lines(self._layout.desk, "POST", "/feeds/refresh", timeout_s=STEP_TIMEOUT_S, body=body)
             last: Line | None = None
             for text in lines:
                 last = msgspec.json.decode(text, type=Line)
