@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from tests.advisories.feed_server import FeedServer, Place, Served, feed_server, subscription
 from tests.advisories.samples import NOON, folder, sample, tar
+from tests.simulator.keys import Keys
 from tidegate.advisories.at_hand import Brought, Same
 from tidegate.advisories.feed_folder import BusyFeedError, Coming, FeedFolder
 from tidegate.advisories.feeds import FEEDS
@@ -23,6 +25,7 @@ from tidegate.advisories.round import NotBrought, Outcome
 from tidegate.advisories.settings import AdvisoriesSettings
 from tidegate.advisories.statement import Piece
 from tidegate.advisories.subscription import Subscription
+from tidegate.config.keyrings import keyring_at
 from tidegate.sources.breaker import Cause, State
 from tidegate.store.journal import boot_id
 
@@ -241,8 +244,9 @@ def test_a_file_that_no_list_names_is_not_taken(server: FeedServer, place: Place
 
 def test_a_signature_without_a_key_that_may_sign_is_none(server: FeedServer, place: Place) -> None:
     server.paths["/kev.json"] = Served(sample("kev.json"))
-    server.paths["/kev.json.asc"] = Served(b"-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n")
-    sub = subscription("kev", server.url("/kev.json"), signature="kev.json.asc")
+    server.paths["/SUMS"] = Served(f"{hashlib.sha256(sample('kev.json')).hexdigest()}  kev.json\n".encode())
+    server.paths["/SUMS.asc"] = Served(b"-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n")
+    sub = subscription("kev", server.url("/kev.json"), digests="SUMS", signature="SUMS.asc")
     assert "signature is refused" in not_brought(go(place, sub))
     assert place.documents.latest("kev") is None
 
@@ -401,3 +405,26 @@ def test_what_is_carried_here_is_as_old_as_it_was_there(server: FeedServer, plac
 
 def test_every_feed_that_is_read_can_be_subscribed_to() -> None:
     assert all(subscription(name, "/x").is_read for name in [*FEEDS, "epss"])
+
+
+def test_a_signed_list_vouches_for_a_feed_and_another_s_signature_does_not(
+    server: FeedServer, place: Place, keys: Keys
+) -> None:
+    listing = f"{hashlib.sha256(TARBALL).hexdigest()}  osv-all.tar.xz\n".encode()
+    server.paths[OSV] = Served(TARBALL)
+    server.paths["/osv/SHA256SUMS"] = Served(listing)
+    server.paths["/osv/SHA256SUMS.gpg"] = Served(keys.home.detached(listing, keys.good))
+    ring = keyring_at(str(keys.keyring))
+    sub = subscription("ubuntu-osv", server.url(OSV), digests="SHA256SUMS", signature="SHA256SUMS.gpg", keyring=ring)
+    now = int(time.time())
+    assert brought(go(place, sub, now)).verified is Verified.SIGNATURE
+    document = place.documents.latest("ubuntu-osv")
+    assert document is not None
+    assert document.verified is Verified.SIGNATURE
+    server.paths["/osv/SHA256SUMS"] = Served(listing + b"\n")
+    assert "signature is refused" in not_brought(go(place, sub, now + 1))
+
+
+def test_an_answer_that_was_packed_on_the_way_is_not_the_file(server: FeedServer, place: Place) -> None:
+    server.paths["/kev.json"] = Served(sample("kev.json"), headers=(("Content-Encoding", "gzip"),))
+    assert "packed as gzip" in not_brought(go(place, subscription("kev", server.url("/kev.json"))))

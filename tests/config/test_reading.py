@@ -263,3 +263,28 @@ def test_every_default_is_written_so_that_it_reads_back() -> None:
 def test_settings_go_through_json_unchanged() -> None:
     settings = load(EXAMPLE, "t")
     assert msgspec.json.decode(msgspec.json.encode(settings), type=Settings) == settings
+
+
+@pytest.mark.parametrize(
+    ("feed", "what"),
+    [
+        ('name = "own-feed"', "nothing is known of where 'own-feed' is published"),
+        ('name = "kev"\nurls = ["ftp://x.example/kev.json"]', "is no address"),
+        ('name = "kev"\nurls = ["https://me:secret@x.example/kev.json"]', "is no address"),
+        ('name = "kev"\nsignature = "a.asc"\nkeyring = "/k"', "a signature is of a list of digests"),
+        ('name = "kev"\ndigests = "a"\nsignature = "a.asc"', "only by a key that is known"),
+        ('name = "kev"\n[[advisories.feed]]\nname = "kev"', "is a feed before it already"),
+        ('name = "../kev"', "name"),
+    ],
+)
+def test_a_feed_that_cannot_be_kept_is_a_problem(feed: str, what: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(f"[[advisories.feed]]\n{feed}", "t.toml")
+    assert what in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_feeds_of_every_kind_of_address_can_be_kept() -> None:
+    urls = ["https://x.example/a.json", "http://10.0.0.1:8080/b", "/media/disc/feeds", "file:///srv/feeds"]
+    settings = load(f'[[advisories.feed]]\nname = "kev"\nurls = {urls}\n[[advisories.feed]]\nname = "epss"', "t.toml")
+    assert [feed.name for feed in settings.advisories.feed] == ["kev", "epss"]

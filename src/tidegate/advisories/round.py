@@ -23,9 +23,6 @@ from tidegate.sources.selection import plan
 from tidegate.trust.frame import SIGNATURE_BYTES_MAX
 from tidegate.trust.verdict import Refused
 
-SIGNED_BYTES_MAX = 8 << 20
-"""A file that is signed itself: verified in memory. Larger ones are signed by way of a list of digests."""
-
 
 @dataclass(frozen=True, slots=True)
 class NotBrought:
@@ -136,7 +133,7 @@ async def _check_signature(at_hand: AtHand, source: Source, signed: bytes) -> No
 
 async def _take(at_hand: AtHand, source: Source, come: Come, vouched: _Vouched) -> Brought:
     """What has come becomes what is known, and then the newest file. Raises FetchError, UnfitError, OSError."""
-    sub, path = at_hand.subscription, at_hand.folder.coming_path(come.file)
+    path = at_hand.folder.coming_path(come.file)
     digest = await asyncio.to_thread(digest_of, path)
     if vouched.listed and digest.hex() != vouched.listed:
         at_hand.folder.drop_coming()
@@ -147,14 +144,8 @@ async def _take(at_hand: AtHand, source: Source, come: Come, vouched: _Vouched) 
         error = FetchError(Failure.WRONG_BYTES, f"{digest.hex()[:16]}… where {vouched.listed[:16]}… is listed")
         at_hand.ports.access.health.failed(source.url, error)
         raise error
-    verified = vouched.verified
-    if sub.signature and not sub.digests:
-        if come.size > SIGNED_BYTES_MAX:
-            raise at_hand.unfit(source, f"it has {come.size:,} bytes; a signed file may have {SIGNED_BYTES_MAX:,}")
-        await _check_signature(at_hand, source, await asyncio.to_thread(path.read_bytes))
-        verified = Verified.SIGNATURE
     published = date_of(come.validator.last_modified)
-    news = News(path, source.url, at_hand.now, at_hand.now, verified, published)
+    news = News(path, source.url, at_hand.now, at_hand.now, vouched.verified, published)
     taken = await at_hand.read(source, news)
     document = await at_hand.publish(source, news, digest, come.file, come.size, come.validator)
-    return Brought(source.url, verified, taken, document)
+    return Brought(source.url, vouched.verified, taken, document)

@@ -47,7 +47,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         ),
     ] = ""
     signature: Annotated[
-        str, Meta(description="a detached signature of that list, or of the file itself where there is no list")
+        str,
+        Meta(description="a detached OpenPGP signature of that list: beside each address, or an address of its own"),
     ] = ""
     keyring: Annotated[str, Meta(description="path of the keys that may sign; without it no signature counts")] = ""
     private: Annotated[bool, Meta(description="a name may resolve to a private, loopback or link-local address")] = (

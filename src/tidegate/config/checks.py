@@ -147,6 +147,9 @@ def _feeds(settings: Settings) -> Iterator[_Found]:
         for url in feed.urls:
             if not (is_folder(url) or is_address(url)):
                 yield (*at, "urls"), f"{masked(url)!r} is no address", _FEED_ADDRESS
+        if feed.signature and not feed.digests:
+            todo = "Sign a list of digests, as sha256sum makes it, and name it in `digests`."
+            yield (*at, "signature"), "a signature is of a list of digests, and there is none", todo
         if feed.signature and not feed.keyring:
             todo = "Name the file of the keys that may sign; none is trusted because it comes along."
             yield (*at, "keyring"), "a signature counts only by a key that is known", todo
