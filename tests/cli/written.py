@@ -1,12 +1,15 @@
 """The documents that are made from the code. `python -m tests.cli.written` writes them anew."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.cli import states_picture
 from tidegate.cli import man, schema
 from tidegate.cli.tree import command_tree
 from tidegate.config import document
+from tidegate.incidents import rules
 from tidegate.store.journal_kinds import TABLE
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +26,8 @@ def documents() -> Mapping[Path, str]:
         ROOT / "docs/configuration.md": document.markdown() + "\n",
         ROOT / "docs/commands.md": "\n".join(man.markdown(command_tree())) + "\n",
         ROOT / "docs/journal.md": _journal(),
+        ROOT / "docs/incidents.md": _incidents(),
+        ROOT / "docs/img/incident.svg": states_picture.picture(),
         **schemas,
     }
 
@@ -32,6 +37,44 @@ def _journal() -> str:
     written, _, behind = (ROOT / "docs/journal.md").read_text().partition(KINDS_TITLE)
     lead = behind.strip().partition("\n")[0]
     return f"{written}{KINDS_TITLE}\n{lead}\n\n" + "\n".join(_rows()) + "\n"
+
+
+def _incidents() -> str:
+    """What people wrote, with each marked table made anew."""
+    text = (ROOT / "docs/incidents.md").read_text()
+    tables = {
+        "rules": [
+            "| condition | begins with | ends with | one for each | severity | what it means | what to do |",
+            "|---|---|---|---|---|---|---|",
+            *(
+                f"| {one.name} | {_signs(one.begins)} | {_signs(one.ends) or 'at once'} | {one.about} |"
+                f" {one.severity.name} | {one.what} | {one.todo} |"
+                for one in rules.RULES
+            ),
+        ],
+        "severities": [
+            "| | |",
+            "|---|---|",
+            *(f"| {severity.name} | {meaning} |" for severity, meaning in rules.SEVERITIES.items()),
+        ],
+        "states": [
+            "| state | what happens | then | |",
+            "|---|---|---|---|",
+            *(f"| {row.before} | {row.cause} | {row.after} | {row.note} |" for row in rules.TABLE),
+        ],
+    }
+    for name, lines in tables.items():
+        text = re.sub(
+            rf"<!-- {name} -->\n.*?<!-- end -->",
+            lambda _, name=name, lines=lines: "\n".join((f"<!-- {name} -->", *lines, "<!-- end -->")),  # type: ignore[misc]  # a lambda's defaults
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+def _signs(signs: Sequence[rules.Sign]) -> str:
+    return ", ".join(map(str, signs))
 
 
 def _rows() -> Iterator[str]:

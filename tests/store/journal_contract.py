@@ -24,10 +24,10 @@ class JournalContract:
 
     def test_events_are_read_in_the_order_they_were_written(self, journal: Journal) -> None:
         journal.append(happened("a", "b"))
-        journal.append(happened("c"))
+        assert journal.append(happened("c", "d")) == (3, 4)
         events = journal.read()
-        assert [event.kind for event in events] == ["a", "b", "c"]
-        assert [event.seq for event in events] == [1, 2, 3]
+        assert [event.kind for event in events] == ["a", "b", "c", "d"]
+        assert [event.seq for event in events] == [1, 2, 3, 4]
 
     def test_an_event_says_what_when_and_on_which_clock(self, journal: Journal) -> None:
         data: dict[str, Value] = {"source": "http://a.example", "size": 5, "rate": 0.5, "ok": True, "none": None}
@@ -52,7 +52,7 @@ class JournalContract:
         assert journal.last(0) == ()
 
     def test_writing_nothing_is_no_event(self, journal: Journal) -> None:
-        journal.append([])
+        assert journal.append([]) == ()
         assert journal.read() == ()
 
     def test_control_bytes_are_kept_as_escapes(self, journal: Journal) -> None:

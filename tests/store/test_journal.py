@@ -54,12 +54,12 @@ class Slow(MemoryJournal):
         super().__init__()
         self.may, self.began, self.broken = threading.Event(), threading.Event(), False
 
-    def append(self, happenings: Sequence[Happening]) -> None:
+    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
         self.began.set()
         assert self.may.wait(10)
         if self.broken:
             raise OSError("no space left on device")
-        super().append(happenings)
+        return super().append(happenings)
 
 
 def test_what_was_noted_is_written_in_order_by_the_time_the_pen_is_laid_down() -> None:

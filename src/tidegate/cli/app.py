@@ -2,7 +2,7 @@
 
 import typer
 
-from tidegate.cli import advisories, config, fleet, hold, journal, sources
+from tidegate.cli import advisories, config, fleet, hold, incident, journal, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.export import export
@@ -52,6 +52,7 @@ app.add_typer(fleet.app, name="fleet")
 app.command()(exposure)
 app.command()(gc)
 app.add_typer(journal.app, name="journal")
+app.add_typer(incident.app, name="incident")
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)

@@ -57,7 +57,7 @@ def show(
     from tidegate.web.journal_report import JournalReport, event_report
 
     is_json = json_wanted(context, as_json)
-    with _opened(config, state) as journal:
+    with opened(config, state) as journal:
         head = max((event.seq for event in journal.last(1)), default=0)
         wanted = _chosen(journal, since, kind)
         newest = last or (None if since else 20)
@@ -80,7 +80,7 @@ def export(
     state: StateOption = None,
 ) -> None:
     """Write events as JSON lines, each with its place in the chain; how to verify them: docs/journal.md."""
-    with _opened(config, state) as journal:
+    with opened(config, state) as journal:
         _print(_chosen(journal, since, kind), is_json=True)
 
 
@@ -111,7 +111,7 @@ def verify(
     if exported is not None:
         checked = _check_export(exported, place)
     else:
-        with _opened(config, state) as journal:
+        with opened(config, state) as journal:
             checked = journal.check(place)
     report = chain_report(checked)
     if json_wanted(context, as_json):
@@ -129,7 +129,7 @@ def verify(
 
 
 @contextmanager
-def _opened(config: Path | None, state: Path | None) -> "Iterator[SqliteJournal]":
+def opened(config: Path | None, state: Path | None) -> "Iterator[SqliteJournal]":
     """The journal that these options mean. Raises Failure."""
     import sqlite3
 

@@ -95,8 +95,8 @@ def event_of(row: Row) -> Event:
 class Journal(Protocol):
     """Every implementation passes tests/store/journal_contract.py."""
 
-    def append(self, happenings: Sequence[Happening]) -> None:
-        """Write events down, in order, durably, all or none. Raises OSError when that is not possible."""
+    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
+        """Write events down, in order, durably, all or none; their numbers. Raises OSError where that is impossible."""
         ...
 
     def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:

@@ -206,6 +206,7 @@ _SOURCES = (
         "the source that was left",
         "another source went on with a file that this one did not give; the client noticed nothing",
         {
+            "archives": _text("whose source it is, by comma"),
             "to": _text("the source that went on"),
             "digest": _text("the file, SHA-256"),
             "at_byte": _int("how much of it was there; 0: it had given nothing"),

@@ -23,13 +23,15 @@ class MemoryJournal:
         other._rows, other._anchor = list(self._rows), self._anchor
         return other
 
-    def append(self, happenings: Sequence[Happening]) -> None:
+    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
         with self._lock:
-            self._append(happenings)
+            return self._append(happenings)
 
-    def _append(self, happenings: Sequence[Happening]) -> None:
+    def _append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
         place = Link(self._rows[-1].seq, self._rows[-1].hash) if self._rows else self._anchor
-        self._rows += chained(place, happenings, self._boot)
+        rows = list(chained(place, happenings, self._boot))
+        self._rows += rows
+        return tuple(row.seq for row in rows)
 
     def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         return tuple(map(event_of, self.rows(after=after, limit=limit)))

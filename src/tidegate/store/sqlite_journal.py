@@ -55,9 +55,11 @@ class SqliteJournal:
     def close(self) -> None:
         self._connection.close()
 
-    def append(self, happenings: Sequence[Happening]) -> None:
+    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
         with self._lock, transaction(self._connection) as write:
-            write.executemany(_INSERT, chained(self._place(), happenings, self._boot))
+            rows = list(chained(self._place(), happenings, self._boot))
+            write.executemany(_INSERT, rows)
+        return tuple(row.seq for row in rows)
 
     def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         return tuple(map(event_of, self.rows(after=after, limit=limit)))

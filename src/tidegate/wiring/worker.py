@@ -263,12 +263,12 @@ class Worker:
         if not is_news(before, after):
             return
         cause, reason = after.cause or before.cause, after.reason or before.reason
-        ours = [one for one in self.archives.values() if any(each.url == source for each in one.sources)]
-        operators = {each.operator for one in ours for each in one.sources if each.url == source}
+        sources = (each for one in self.archives.values() for each in one.sources)
+        operators = {each.operator for each in sources if each.url == source}
         self.journal.note(
             "source-state",
             source,
-            archives=",".join(one.name for one in ours),
+            archives=self._archives_of(source),
             operator=",".join(sorted(operators)),
             before=before.state.value,
             after=after.state.value,
@@ -279,6 +279,9 @@ class Worker:
             self._tell(News("info", "source", f"{source} is well again; it had been out: {reason}"))
         else:
             self._tell(News("warning", "source", f"{source} is left alone: {reason}"))
+
+    def _archives_of(self, source: str) -> str:
+        return ",".join(one.name for one in self.archives.values() if any(each.url == source for each in one.sources))
 
     def _alone(self, kind: str, subject: str, sentence: str) -> None:
         self._tell(News("info" if kind == ENDED else "error", kind, f"{subject}: {sentence}"))
@@ -297,6 +300,7 @@ class Worker:
                 self.journal.note(
                     "failover",
                     left.source,
+                    archives=self._archives_of(left.source),
                     to=flight.source,
                     digest=digest,
                     at_byte=left.at_byte,

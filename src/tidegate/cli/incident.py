@@ -1,0 +1,289 @@
+"""`tidegate incident`: what went wrong, from when to when; and what people say about it."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tidegate.cli.exit_codes import ExitCode
+from tidegate.cli.failure import Complaint, Failure
+from tidegate.cli.journal import opened
+from tidegate.cli.options import ConfigOption, StateOption, settings_for
+from tidegate.cli.render import Column, JsonOption, json_wanted, say, say_json, table
+
+if TYPE_CHECKING:
+    from tidegate.incidents.incident import Claim, Incident
+    from tidegate.store.journal import Value
+    from tidegate.store.sqlite_journal import SqliteJournal
+
+app = typer.Typer(no_args_is_help=True, help="Show incidents, and write down what people do and say about them.")
+
+LISTED_MAX = 20
+_COLUMNS = (
+    Column("id"),
+    Column("state"),
+    Column("sev", is_figure=True),
+    Column("started"),
+    Column("lasted", is_figure=True),
+    Column("lacking", is_figure=True),
+    Column("what"),
+)
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `tidegate incident list` shows it.")]
+TextArgument = Annotated[str, typer.Argument(metavar="TEXT", help="In your words, 2,000 characters at most.")]
+ByOption = Annotated[
+    str | None, typer.Option("--who", metavar="NAME", help="Who writes this down; else the user's name.")
+]
+
+
+@app.command(name="list")
+def list_(
+    context: typer.Context,
+    drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All of them, not the newest twenty.")] = False,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List incidents, the newest first. Exits 1 while one is open."""
+    from tidegate.web.incident_report import IncidentsReport
+
+    now = time.time()
+    with opened(config, state) as journal:
+        found = [one for one in reversed(all_of(journal, config, now)) if drills or not one.drill]
+    if json_wanted(context, as_json):
+        say_json(IncidentsReport(at=now, incidents=tuple(found)))
+    elif found:
+        shown = found if every else found[:LISTED_MAX]
+        table(_COLUMNS, [_row(one, now) for one in shown])
+        if len(found) > len(shown):
+            say(f"and {len(found) - len(shown)} more: --all")
+    else:
+        say("No incident.")
+    raise typer.Exit(ExitCode.NO if any(one.state == "open" for one in found) else ExitCode.OK)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    incident: IdArgument,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one incident: how bad, from when to when, what it did, what happened, and what people say."""
+    from tidegate.web.incident_report import IncidentReport
+
+    now = time.time()
+    with opened(config, state) as journal:
+        one = found_in(all_of(journal, config, now), incident)
+    if json_wanted(context, as_json):
+        say_json(IncidentReport(at=now, incident=one))
+    else:
+        _say(one, now)
+
+
+@app.command()
+def note(
+    context: typer.Context,
+    incident: IdArgument,
+    text: TextArgument,
+    who: ByOption = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write down something about an incident."""
+    with _known(config, state, incident) as (journal, _):
+        _write("incident-note", incident, journal, context, as_json, by=_name(who), text=text)
+
+
+@app.command()
+def action(
+    context: typer.Context,
+    incident: IdArgument,
+    text: TextArgument,
+    who: ByOption = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write down something that was done about an incident: the response, in its post-mortem."""
+    with _known(config, state, incident) as (journal, _):
+        _write("incident-action", incident, journal, context, as_json, by=_name(who), text=text)
+
+
+@app.command()
+def close(
+    context: typer.Context,
+    incident: IdArgument,
+    text: TextArgument,
+    still: Annotated[
+        bool, typer.Option("--still", help="Though its conditions hold: whoever closes it knows better.")
+    ] = False,
+    who: ByOption = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that an incident is over, and why. By itself it closes some minutes after its last condition ended."""
+    with _known(config, state, incident) as (journal, one):
+        if one.state == "closed":
+            raise Failure(ExitCode.NO, Complaint(f"{incident} is closed already"))
+        if one.state == "open" and not still:
+            holds = "; ".join(f"{span.rule} of {span.subject}" for span in one.conditions if span.ended is None)
+            todo = "If it is over all the same, say so with --still."
+            raise Failure(ExitCode.NO, Complaint(f"it goes on: {holds}", incident, todo))
+        _write("incident-closed", incident, journal, context, as_json, by=_name(who), text=text)
+
+
+@app.command()
+def claim(
+    context: typer.Context,
+    incident: IdArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What they say; with --revise, why you think otherwise.")],
+    by: Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says it.")] = None,
+    url: Annotated[str, typer.Option("--url", metavar="URL", help="Where it can be read.")] = "",
+    said_at: Annotated[str, typer.Option("--said-at", metavar="WHEN", help="When they said it.")] = "",
+    attributes_to: Annotated[
+        str, typer.Option("--attributes-to", metavar="NAME", help="Whom they hold responsible.")
+    ] = "",
+    confidence: Annotated[
+        int | None, typer.Option("--confidence", metavar="N", min=0, max=100, help="How far you believe it; else 0.")
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", metavar="STATUS", help="pending (else), corroborated, disputed or refuted."),
+    ] = None,
+    revise: Annotated[
+        str | None,
+        typer.Option("--revise", metavar="CLAIM", help="C1 or C2, say: think otherwise of this claim."),
+    ] = None,
+    who: ByOption = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write down what somebody says about an incident, attribution above all. It is a claim, and shown as one."""
+    from tidegate.incidents.claims import STATUSES
+
+    if status is not None and status not in STATUSES:
+        raise Failure(
+            ExitCode.USAGE, Complaint(f"{status!r} is no status", todo=f"Statuses are {', '.join(STATUSES)}.")
+        )
+    with _known(config, state, incident) as (journal, one):
+        known = {claim.name: claim for claim in one.claims}
+        judged: dict[str, Value] = {"by": _name(who), "text": text}
+        if revise is not None:
+            before = _claim_in(known, revise).now
+            judged |= {"claim": revise, "status": status or before.status}
+            judged["confidence"] = before.confidence if confidence is None else confidence
+            _write("claim-revised", incident, journal, context, as_json, **judged)
+            return
+        if not by:
+            raise Failure(ExitCode.USAGE, Complaint("a claim is somebody's", todo="Say whose it is: --by NAME."))
+        judged |= {"claim": f"C{len(known) + 1}", "status": status or "pending", "confidence": confidence or 0}
+        said: dict[str, Value] = {"said_by": by, "url": url, "said_at": said_at, "attributes_to": attributes_to}
+        _write("claim", incident, journal, context, as_json, **judged, **said)
+
+
+# What they share
+
+
+def found_in(incidents: "tuple[Incident, ...]", name: str) -> "Incident":
+    """The one of this id. Raises Failure."""
+    for one in incidents:
+        if one.id == name:
+            return one
+    todo = "`tidegate incident list --all --drills` shows all there are."
+    raise Failure(ExitCode.NO, Complaint(f"there is no incident {name}", todo=todo))
+
+
+def all_of(journal: "SqliteJournal", config: Path | None, now: float) -> "tuple[Incident, ...]":
+    """Every incident of a journal, the oldest first, by the settings in force."""
+    from tidegate.wiring.incidents import Incidents
+
+    return Incidents(journal, settings_for(config).settings.incidents).all(now)
+
+
+@contextmanager
+def _known(config: Path | None, state: Path | None, incident: str) -> "Iterator[tuple[SqliteJournal, Incident]]":
+    with opened(config, state) as journal:
+        yield journal, found_in(all_of(journal, config, time.time()), incident)
+
+
+def _write(
+    kind: str, incident: str, journal: "SqliteJournal", context: typer.Context, as_json: bool, **data: "Value"
+) -> None:
+    from tidegate.store.journal import Happening
+    from tidegate.web.incident_report import WrittenReport
+
+    (written,) = journal.append([Happening(kind, incident, data)])
+    name = str(data.get("claim", ""))
+    if json_wanted(context, as_json):
+        say_json(WrittenReport(incident=incident, seq=written, claim=name))
+    else:
+        say(f"{incident}: written down{f' as {name}' if name else ''}, event {written}")
+
+
+def _claim_in(known: "dict[str, Claim]", name: str) -> "Claim":
+    if name not in known:
+        there = ", ".join(known) or "none yet"
+        raise Failure(ExitCode.NO, Complaint(f"there is no claim {name}", todo=f"There is {there}."))
+    return known[name]
+
+
+def _name(who: str | None) -> str:
+    """Who is at the keyboard, as far as the system knows."""
+    import getpass
+
+    if who:
+        return who
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _row(one: "Incident", now: float) -> list[str]:
+    from tidegate.incidents.telling import span
+    from tidegate.trust.verdict import utc
+
+    lasted = span((one.mitigated_at or now) - one.started_at)
+    what = f"{one.title} (drill {one.drill})" if one.drill else one.title
+    started = utc(int(one.started_at)).removesuffix(" UTC")
+    return [one.id, one.state, str(one.severity), started, lasted, f"{one.impact.lacking:,}", what]
+
+
+def _say(one: "Incident", now: float) -> None:
+    from tidegate.incidents.claims import sentence
+    from tidegate.incidents.rules import BY_NAME, SEVERITIES, Severity
+    from tidegate.incidents.telling import span
+    from tidegate.trust.verdict import utc
+
+    say(f"{one.id}: {one.title}{f' (drill {one.drill})' if one.drill else ''}")
+    say(f"{one.state}, SEV{one.severity}: {SEVERITIES[Severity(one.severity)]}")
+    say(f"started {utc(int(one.started_at))}, detected {span(one.detected_at - one.started_at)} later")
+    if one.mitigated_at is None:
+        say(f"it has lasted {span(now - one.started_at)}")
+    else:
+        say(f"ended {utc(int(one.mitigated_at))}, after {span(one.mitigated_at - one.started_at)}")
+    impact = one.impact
+    say(f"asked meanwhile: {impact.requests:,} requests, of them {impact.lacking:,} for what we did not hold")
+    say("")
+    for condition in one.conditions:
+        rule = BY_NAME[condition.rule]
+        until = "holds" if condition.until is None else f"until {utc(int(condition.until))}"
+        say(f"  SEV{rule.severity} {condition.subject}: {rule.what}; since {utc(int(condition.since))}, {until}")
+        if condition.until is None:
+            say(f"       {rule.todo}")
+    say("")
+    for line in one.timeline:
+        say(f"  {utc(int(line.at)).removesuffix(' UTC')}  #{line.seq}  {line.text}")
+    if one.left_out:
+        say(f"  and {one.left_out:,} more: `tidegate journal show --since {one.opened}`")
+    for claim in one.claims:
+        say(f"  claim {claim.name}: {sentence(claim)}")

@@ -1,0 +1,1 @@
+"""Events of the journal folded into incidents: rules, timeline, claims, post-mortem, STIX. Nothing is kept here."""
