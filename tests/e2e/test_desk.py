@@ -161,6 +161,17 @@ def test_people_read_on_the_admin_port_which_hosts_have_it_and_hosts_read_only_w
     assert told["cve"]["classes"]["fixable-from-held"] >= 1
 
 
+def test_what_hosts_have_is_held_for_them_and_it_is_said_why(place: Place, token: str) -> None:
+    place.report(token)
+    place.gateway.stop()
+    place.gateway.start()
+    told = until(
+        lambda: (one := place("hold", "why", "hello", "--json")).code == 0 and "host" in one.out and one,
+        "the hot set knows what hosts have",
+    )
+    assert "installed" in told.out
+
+
 @pytest.mark.parametrize("path", ["/advisories", "/exposure.json", "/metrics", "/nothing"])
 def test_a_page_elsewhere_that_points_its_name_here_learns_nothing(place: Place, path: str) -> None:
     forged = ("-H", "Host: evil.example")

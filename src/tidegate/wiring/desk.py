@@ -11,12 +11,15 @@ import signal
 import socket
 import sqlite3
 import sys
+import time
 from functools import partial
 
 import msgspec
 import uvloop
 
 from tidegate.config import Settings
+from tidegate.fleet.installed import installed
+from tidegate.store.holds import PackageKey, Reported
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
 from tidegate.store.tokens import TokenFile
@@ -35,6 +38,8 @@ from tidegate.wiring.news import News
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY_S = 5.0
 """Between two looks at what is listed and what can be had."""
+HOLDS_EVERY_S = 600.0
+"""Between two times that what hosts have is counted for the hot set."""
 GATEWAY_TIMEOUT_S = 5.0
 FACE_CONNECTIONS_MAX = 2_000
 
@@ -47,6 +52,7 @@ class Desk:
         self._layout = layout
         self._alone: frozenset[str] = frozenset()
         self._seen: tuple[object, object] | None = None
+        self._had: list[Reported] = []
         self.journal = JournalWriter(stores.store.journal, lambda text: tell(News("error", "journal", text)))
         self.view = DeskView(stores, lambda: self._alone, settings.fleet.ages)
         self.advising = Advising(settings, layout, self.journal.note, tell)
@@ -80,6 +86,25 @@ class Desk:
             except (OSError, sqlite3.Error) as error:
                 tell(News("warning", "desk", f"what changed could not be read: {error}"))
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def tell_holds(self) -> None:
+        """Have the gateway hold what hosts have, before they ask for news of it. Until cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self._tell_holds)
+            except (OSError, sqlite3.Error) as error:
+                tell(News("warning", "holds", f"what hosts have could not be told to whoever holds it: {error}"))
+            await asyncio.sleep(HOLDS_EVERY_S)
+
+    def _tell_holds(self) -> None:
+        had = [
+            Reported(PackageKey("", one.release, "", one.architecture, one.binary), one.hosts, one.last_reported_at)
+            for one in installed(self._stores.hosts)
+            if one.release
+        ]
+        if had != self._had:
+            self._stores.store.holds.reported(had, int(time.time()))
+            self._had = had
 
     def _look(self) -> None:
         self._alone = _alone(self._layout, self._alone)
@@ -126,7 +151,7 @@ async def _run() -> None:
     ]
     face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
     ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]
-    running = [loop.create_task(desk.watch()), loop.create_task(desk.advising.run())]
+    running = [loop.create_task(each) for each in (desk.watch(), desk.advising.run(), desk.tell_holds())]
     try:
         while line := await orders_in.readline():
             desk.reconfigure(msgspec.json.decode(line, type=Orders).settings)
