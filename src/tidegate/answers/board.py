@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from tidegate.advisories import cvss
 from tidegate.advisories.history import Edition, History
 from tidegate.advisories.listing import priority_of
 from tidegate.advisories.statement import Kind, Record, Score
 from tidegate.answers.advice import Advice, advice
 from tidegate.answers.of_release import OfRelease, by_release, shortened
+from tidegate.answers.scoring import best
 
 TEXT_CHARS_MAX = 20_000
 """Of one text on a page; what is longer is cut, and said to be."""
@@ -100,7 +100,7 @@ def page(history: History, name: str, as_of: int | None = None) -> BoardPage | N
     facts = {key: value for record in reversed(records) for key, value in record.facts}
     exploited = _exploited(mentions)
     severities = [one for record in records for one in record.severities]
-    base = cvss.best(severities)
+    base = best(severities)
     plain = next((one.value for one in severities if one.scheme == "CVSS_V3_BASE"), None)
     releases = by_release(history.said(name, as_of))
     named = (
@@ -118,8 +118,8 @@ def page(history: History, name: str, as_of: int | None = None) -> BoardPage | N
         withdrawn=records[0].withdrawn,
         priority=next(filter(None, map(priority_of, records)), ""),
         score=base.score if base else float(plain) if plain else None,
-        rating=base.rating.lower() if base else "",
-        vector=base.vector if base else next((one.value for one in severities if one.scheme == "CVSS_V4"), ""),
+        rating=base.rating if base else "",
+        vector=base.vector if base else "",
         epss=history.score(name, as_of) if kind is Kind.CVE else None,
         exploited=exploited,
         releases=releases,

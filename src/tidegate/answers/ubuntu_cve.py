@@ -7,13 +7,13 @@ The shape is that of https://ubuntu.com/security/cves.json (github.com/canonical
 import re
 from collections.abc import Iterable, Sequence
 
-from tidegate.advisories import cvss
 from tidegate.advisories.history import Edition, Said
 from tidegate.advisories.listing import priority_of
 from tidegate.advisories.releases import UBUNTU
 from tidegate.advisories.statement import Statement, Status
 from tidegate.advisories.ubuntu_osv import LIVEPATCH
 from tidegate.answers.age import moment
+from tidegate.answers.scoring import Base, best
 from tidegate.fleet.ruling import newest
 
 Json = dict[str, object]
@@ -40,7 +40,7 @@ def cve_of(cve: str, editions: Sequence[Edition], said: Iterable[Said], notices:
     """A CVE. `editions`: the records about it, of which there is one at least; `notices`: the ids of those on it."""
     records = [one.record for one in sorted(editions, key=_rank)]
     severities = [one for record in records for one in record.severities]
-    base = cvss.best(severities)
+    base = best(severities, ("CVSS_V3",))
     plain = next((float(one.value) for one in severities if one.scheme == "CVSS_V3_BASE"), None)
     priority = next(filter(None, map(priority_of, records)), "")
     facts = {name: value for record in reversed(records) for name, value in record.facts}
@@ -130,12 +130,12 @@ def _notes(text: str) -> list[Json]:
     return [{"author": author, "note": note.strip()} for author, note in zip(parts[1::2], parts[2::2], strict=True)]
 
 
-def _impact(base: cvss.Base) -> Json:
+def _impact(base: Base) -> Json:
     told = {_METRICS[name][0]: _METRICS[name][1].get(value) for name, value in base.metrics if name in _METRICS}
-    vector = {"version": base.version, "vectorString": base.vector, **told}
+    vector = {"version": base.vector[5:8], "vectorString": base.vector, **told}
     return {
         "baseMetricV3": {
-            "cvssV3": {**vector, "baseScore": base.score, "baseSeverity": base.rating},
+            "cvssV3": {**vector, "baseScore": base.score, "baseSeverity": base.rating.upper()},
             "exploitabilityScore": base.exploitability,
             "impactScore": base.impact,
         }
