@@ -285,6 +285,17 @@ def test_the_line_of_shell_tells_loaded_built_in_loadable_and_blocked_apart(
     assert shell.run().modules == (Module("algif_aead", *expected),)
 
 
+def test_programs_for_root_are_found_whatever_the_path_of_who_runs_the_line(tmp_path: Path) -> None:
+    """Else a host would report one thing by its timer, and another by cron or over ssh."""
+    Shell(tmp_path).program("modprobe", "echo 'install algif_aead /bin/false'")
+    line = report.command()
+    assert "PATH=$PATH:/usr/sbin:/sbin;" in line
+    line = line.replace(":/usr/sbin:/sbin;", f":{tmp_path}/bin;")
+    ran = subprocess.run(["sh", "-c", line], capture_output=True, env={"PATH": "/usr/bin:/bin"}, check=True)
+    (module,) = report.parse(ran.stdout, taken_at=NOON, host="here").modules
+    assert module.blocked is True
+
+
 def test_what_the_line_of_shell_cannot_find_out_is_not_made_up(shell: Shell) -> None:
     shell.program("modprobe", "exit 1")
     found = shell.run()

@@ -7,7 +7,7 @@ import msgspec
 from tidegate.fleet.composition import Piece, Setting
 from tidegate.fleet.inventory import Module, Package, Suite
 
-SETTINGS_REMEMBERED = 4096
+SETTINGS_REMEMBERED = 1024
 
 
 def piece_text(piece: Piece) -> str:
@@ -33,6 +33,7 @@ def setting_text(setting: Setting) -> str:
     return msgspec.json.encode(told).decode()
 
 
+@lru_cache(maxsize=SETTINGS_REMEMBERED)
 def setting_of_text(text: str) -> Setting:
     """The other way."""
     distribution, release, kernel, suites, modules, unreadable = msgspec.json.decode(text)

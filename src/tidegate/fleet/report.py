@@ -40,7 +40,7 @@ _MODULE = re.compile(r"[A-Za-z0-9_]{1,64}")
 _CODENAME = re.compile(r"[a-z]{1,32}")
 
 _COMMAND = r"""
-(. /etc/os-release; t=$(printf '\t'); k=$(uname -r); l=/lib/modules/$k;
+(PATH=$PATH:/usr/sbin:/sbin; . /etc/os-release; t=$(printf '\t'); k=$(uname -r); l=/lib/modules/$k;
 yn() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; };
 printf 'tidegate-inventory\t1\nhost\t%s\t%s\n' "$(cat /etc/machine-id 2>/dev/null|sha256sum|cut -c1-32)" "$(uname -n)";
 printf 'os\t%s\t%s\t%s\nkernel\t%s\n' "$ID" "$VERSION_ID" "$VERSION_CODENAME" "$k";
