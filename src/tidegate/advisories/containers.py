@@ -16,8 +16,9 @@ from tidegate.advisories.statement import Piece, Problem
 from tidegate.archive.decompress import decompressed
 from tidegate.archive.errors import FormatError
 
-CONTENT_BYTES_MAX = 32 * 2**30
-"""What a feed may hold when it is unpacked: Ubuntu's OpenVEX has some 10 GB."""
+CONTENT_BYTES_MAX = 128 * 2**30
+"""What a feed may hold when it is unpacked: Ubuntu's OpenVEX had some 26 GB in 2026, and the time to read it is limited
+as well."""
 FILES_MAX = 2_000_000
 ANY = re.compile("")
 
