@@ -179,6 +179,12 @@ def test_a_page_elsewhere_that_points_its_name_here_learns_nothing(place: Place,
     assert got(place.url.removesuffix("/fleet/report") + path, *forged)[0] == 421
 
 
+def test_a_host_reports_to_the_gateway_by_whatever_name_it_knows_it(place: Place, token: str) -> None:
+    named = ("-H", "Host: tidegate.corp.example:3144", "-H", f"Authorization: Bearer {token}")
+    query = "?host=h4&release=debian:bookworm&form=dpkg-status"
+    assert got(place.url + query, *named, "--data-binary", STATUS) == (200, "taken in: 1 packages of h4\n")
+
+
 def test_the_admin_port_reads_and_changes_nothing(place: Place, token: str) -> None:
     place.report(token)
     for path in ("/fleet/remove?host=h1", "/fleet/tag?host=h1&add=x", "/fleet/add"):

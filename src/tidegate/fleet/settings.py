@@ -22,7 +22,7 @@ class FleetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = ""
     hosts: Annotated[
         tuple[str, ...],
-        Meta(description="names that a request's Host may have besides addresses"),
+        Meta(description="names that a request for advisories may be to, besides addresses; a report may be to any"),
     ] = ("localhost",)
     host_max_s: Annotated[int, Meta(ge=60, description="a host that reported longer ago is unknown since then")] = (
         DEFAULT_LIMITS.host_max_s

@@ -1,7 +1,7 @@
 """What the desk serves: its socket, for commands and for the admin port; and the face towards the fleet."""
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.routing import Mount
 
 from tidegate.web.advisories import advisory_routes
 from tidegate.web.advisories_control import AdvisoriesView, advisories_routes
@@ -23,7 +23,6 @@ def make_desk_control(
 
 def make_face(intake: IntakeView, advisories: AdvisoryView, hosts: tuple[str, ...]) -> Starlette:
     """What hosts see (`fleet.listen`): they report, and read advisories, and nothing about each other."""
-    return Starlette(
-        routes=[*intake_routes(intake), *advisory_routes(advisories)],
-        middleware=[Middleware(HostCheck, hosts=hosts, setting="fleet.hosts")],
-    )
+    reading = HostCheck(Starlette(routes=advisory_routes(advisories)), hosts=hosts, setting="fleet.hosts")
+    # A report comes by whatever name the gateway has: its token is what no page elsewhere can send.
+    return Starlette(routes=[*intake_routes(intake), Mount("/", reading)])

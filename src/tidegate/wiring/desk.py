@@ -144,7 +144,8 @@ async def _run() -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders_in), sys.stdin)
     orders = msgspec.json.decode(await orders_in.readline(), type=Orders)
     layout = layout_by(orders)
-    stores = await asyncio.to_thread(open_fleet_stores, layout)
+    hosts_max = orders.settings.fleet.hosts_max
+    stores = await asyncio.to_thread(partial(open_fleet_stores, layout, hosts_max=hosts_max))
     desk = Desk(stores, layout, orders.settings)
     ends = [
         Serving(make_desk_control(desk.view, desk.fleet, desk.advising, desk.advisories), control_socket(layout.desk))

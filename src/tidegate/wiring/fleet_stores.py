@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tidegate.advisories.sqlite_history import SqliteHistory
 from tidegate.fleet.freshness import AgeLimits
 from tidegate.fleet.held_supply import HeldSupply
+from tidegate.fleet.hosts import HOSTS_MAX
 from tidegate.fleet.lookout import Lookout
 from tidegate.fleet.sqlite_hosts import SqliteHosts
 from tidegate.fleet.supply import Supply
@@ -40,7 +41,7 @@ class FleetStores:
         return Lookout(self.history, self.hosts, supply_of, limits, as_of=as_of)
 
 
-def open_fleet_stores(layout: Layout) -> FleetStores:
+def open_fleet_stores(layout: Layout, *, hosts_max: int = HOSTS_MAX) -> FleetStores:
     """Open (and where they are new, make) the databases. Raises OSError or sqlite3.Error."""
     store = open_store(layout)
-    return FleetStores(store, SqliteHistory(layout.advisories), SqliteHosts(layout.fleet))
+    return FleetStores(store, SqliteHistory(layout.advisories), SqliteHosts(layout.fleet, hosts_max=hosts_max))
