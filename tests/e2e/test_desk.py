@@ -1,5 +1,7 @@
 """The desk: the process beside the gateway that keeps advisories and hosts, and takes nothing from it."""
 
+import csv
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.commands import Ended, tidegate
 from tests.conftest import GatewayFactory
@@ -159,6 +162,29 @@ def test_people_read_on_the_admin_port_which_hosts_have_it_and_hosts_read_only_w
     assert got(f"{face}/debsecan/release/1/bookworm")[0] == 200
     told = json.loads(got(f"{admin}/exposure.json?cve={CVE}")[1])
     assert told["cve"]["classes"]["fixable-from-held"] >= 1
+
+
+def test_the_fleet_is_told_as_a_table_as_openvex_and_as_metrics_on_the_admin_port_alone(
+    place: Place, token: str
+) -> None:
+    hear(place.gateway.state, "resolved", "1.0")
+    place.report(token)
+    until(lambda: place.exposure("--host", "h1")["hosts"][0]["findings"], "h1 is open to it")
+    admin, face = place.gateway.admin_url, place.url.removesuffix("/fleet/report")
+    rows = [one for one in csv.DictReader(io.StringIO(got(f"{admin}/exposure.csv")[1])) if one["host"] == "h1"]
+    assert [(one["cve"], one["class"]) for one in rows] == [(CVE, "fixable-from-held")]
+    vex = json.loads(got(f"{admin}/exposure.openvex.json")[1])
+    assert {one["status"] for one in vex["statements"] if "h1" in one["products"][0]["@id"]} == {"affected"}
+    metrics = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(got(f"{admin}/metrics")[1])
+        for sample in family.samples
+    }
+    assert metrics["tidegate_exposure_hosts", "fixable-from-held"] >= 1
+    assert metrics["tidegate_feed_records", "debian-tracker"] == 1
+    assert metrics["tidegate_ready",] == 1
+    for path in ("/exposure.csv", "/exposure.openvex.json", "/metrics"):
+        assert got(face + path)[0] == 404
 
 
 def test_what_hosts_have_is_held_for_them_and_it_is_said_why(place: Place, token: str) -> None:

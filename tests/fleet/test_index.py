@@ -145,6 +145,7 @@ class Fleet:
         exposed: dict[str, dict[Exposure, set[int]]] = defaultdict(lambda: defaultdict(set))
         classes: dict[Exposure, set[int]] = defaultdict(set)
         not_judged, to_do = set[int](), set[int]()
+        pairs = Counter[Exposure]()
         numbers = []
         for entry in self.hosts.entries():
             inventory, made = self.hosts.inventory(entry.host.id), self.hosts.composition(entry.host.id)
@@ -156,6 +157,7 @@ class Fleet:
             assert replace(in_index, gaps=()) == replace(by_itself, gaps=())
             assert sorted(in_index.gaps) == sorted(by_itself.gaps)
             for finding in by_itself.findings:
+                pairs[finding.exposure] += 1
                 exposed[finding.about][finding.exposure].add(entry.number)
                 classes[finding.exposure].add(entry.number)
             if by_itself.unknown_since is not None:
@@ -180,6 +182,7 @@ class Fleet:
             known = set().union(*(found for one, found in exposed[about].items() if one is not Exposure.UNKNOWN))
             assert hosts == len(known & set(some))
         assert {one: set(hosts) for one, hosts in self.index.classes(now).items()} == classes
+        assert +Counter(self.index.pairs(now)) == pairs
 
 
 STEPS = st.one_of(

@@ -165,6 +165,18 @@ class Index:
         found[Exposure.UNKNOWN] |= unknown
         return {exposure: hosts for exposure, hosts in found.items() if hosts}
 
+    def pairs(self, now: int) -> Mapping[Exposure, int]:
+        """How many CVEs there are in source packages of hosts, by class."""
+        self.settle()
+        stale, old = self.stale(now), self._old(now)
+        found = dict.fromkeys(Exposure, 0)
+        for bundle in self._bundles:
+            for part, hosts in bundle.hosts:
+                unknown = len(hosts) if part.release in old else hosts.intersection_cardinality(stale)
+                found[Exposure.UNKNOWN] += unknown * len(bundle.abouts)
+                found[part.exposure] += (len(hosts) - unknown) * len(bundle.abouts)
+        return found
+
     def to_do(self, now: int) -> BitMap:
         """The hosts on which something is open that somebody can close, and of which that is known now."""
         self.settle()

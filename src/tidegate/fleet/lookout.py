@@ -4,14 +4,14 @@ Reads the stores. Each method takes its turn, so it may be called from several t
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
 from pyroaring import BitMap
 
-from tidegate.advisories.history import History
+from tidegate.advisories.history import FeedState, History
 from tidegate.fleet.composition import Composition
 from tidegate.fleet.exposure import verdict
 from tidegate.fleet.freshness import DEFAULT_LIMITS, AgeLimits, Freshness
@@ -21,6 +21,7 @@ from tidegate.fleet.inventory import Inventory
 from tidegate.fleet.knowledge import Knowledge, known_of
 from tidegate.fleet.ranking import Rank, rank_of
 from tidegate.fleet.supply import Supply
+from tidegate.fleet.verdict import Exposure as ExposureClass
 from tidegate.fleet.verdict import Finding, Verdict
 
 SupplyOf = Callable[[Collection[str]], Supply]
@@ -150,6 +151,25 @@ class Lookout:
         """See `Index.classes`."""
         with self._current() as index:
             return index.classes(now)
+
+    def pairs(self, now: int) -> Mapping[ExposureClass, int]:
+        """See `Index.pairs`."""
+        with self._current() as index:
+            return index.pairs(now)
+
+    def each(self, now: int) -> Iterator[tuple[HostEntry, Verdict]]:
+        """Every host by itself, as it is when its turn comes."""
+        for entry in self._hosts.entries(self._as_of):
+            with self._current() as index:
+                made = self._hosts.composition(entry.host.id)
+                if made is not None and made.number in index.everybody:
+                    yield entry, index.verdict(made, entry.host.id, now)
+
+    def feeds(self) -> tuple[FeedState, ...]:
+        """Those that vouch for what is known of the releases that hosts have."""
+        with self._current():
+            known = {one.provenance.feed: one for each in self._knowledge.values() for one in each.feeds}
+        return tuple(known[name] for name in sorted(known))
 
     def to_do(self, now: int) -> BitMap:
         """See `Index.to_do`."""

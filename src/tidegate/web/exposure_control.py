@@ -1,15 +1,22 @@
-"""The fleet's exposure through the desk's socket."""
+"""The fleet's exposure through the desk's socket: what commands ask, a table, an OpenVEX document, metrics."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from tidegate.answers.age import Age
+from tidegate.answers.exposure_table import exposure_lines
+from tidegate.answers.openvex import Judged, document
+from tidegate.answers.table import MEDIA_TYPE
 from tidegate.web.exposure_report import CveExposureReport, FleetExposureReport, HostExposuresReport
 
 CVES_SHOWN = 100
+AUTHOR = "Tidegate, on behalf of whoever runs it"
+"""Of the OpenVEX document: its statements are about this fleet, and nobody else's."""
 
 
 class ExposureView(Protocol):
@@ -29,9 +36,25 @@ class ExposureView(Protocol):
         """The hosts of one id or name."""
         ...
 
+    def every_host(self, now: int) -> Iterator[Judged]:
+        """Each host's verdict. Waits for the disk."""
+        ...
+
+    def age(self, now: int) -> Age:
+        """How old what is told is. Waits for the disk."""
+        ...
+
+    def metrics(self, now: int) -> bytes:
+        """What Prometheus reads. Waits for the disk."""
+        ...
+
+    def now(self) -> int:
+        """Seconds since 1970."""
+        ...
+
 
 def exposure_routes(view: ExposureView) -> list[Route]:
-    """To be served by the desk's socket; `GET /exposure.json` also by the admin port."""
+    """To be served by the desk's socket, and through it by the admin port."""
 
     async def exposure(request: Request) -> Response:
         query = request.query_params
@@ -49,7 +72,28 @@ def exposure_routes(view: ExposureView) -> list[Route]:
             await view.fleet_exposure(at=at, limit=max(0, limit), by_hosts=query.get("by") == "hosts", tags=tags)
         )
 
-    return [Route("/exposure.json", exposure, methods=["GET"])]
+    def table(_: Request) -> Response:
+        now = view.now()
+        headers = {**view.age(now).headers(), "Content-Disposition": 'attachment; filename="exposure.csv"'}
+        return StreamingResponse(exposure_lines(view.every_host(now)), headers=headers, media_type=MEDIA_TYPE)
+
+    def openvex(_: Request) -> Response:
+        now = view.now()
+        age = view.age(now)
+        pieces = document(view.every_host(now), age, identity=f"urn:tidegate:exposure:{now}", author=AUTHOR)
+        if pieces is None:
+            return _json({"error": "there is nothing to state: no host reported, or nothing was found"}, 404)
+        return StreamingResponse(pieces, headers=age.headers(), media_type="application/json")
+
+    def metrics(_: Request) -> Response:
+        return Response(view.metrics(view.now()), media_type="text/plain; version=0.0.4")
+
+    return [
+        Route("/exposure.json", exposure, methods=["GET"]),
+        Route("/exposure.csv", table, methods=["GET"]),
+        Route("/exposure.openvex.json", openvex, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+    ]
 
 
 def _json(value: object, status: int = 200) -> Response:

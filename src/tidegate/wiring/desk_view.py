@@ -2,9 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
+from pyroaring import BitMap
+
+from tidegate.answers.age import Age, age_of
+from tidegate.answers.metrics import exposure_metrics, feed_metrics
+from tidegate.answers.openvex import Judged
 from tidegate.fleet.freshness import AgeLimits
 from tidegate.fleet.lookout import Lookout
 from tidegate.fleet.watched_hosts import WatchedHosts
@@ -17,6 +22,9 @@ from tidegate.web.exposure_report import (
     hosts_report,
 )
 from tidegate.wiring.fleet_stores import FleetStores
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 PAST_AT_ONCE = 1
 """Moments of the past that are looked at beside each other: each is a whole index."""
@@ -48,9 +56,49 @@ class DeskView:
     async def host_exposure(self, name: str, *, at: int | None) -> HostExposuresReport:
         return await self._asked(lambda lookout, now: hosts_report(lookout, name, now, as_of=at), at)
 
+    def now(self) -> int:
+        return int(time.time())
+
+    def every_host(self, now: int) -> Iterator[Judged]:
+        for entry, verdict in self.lookout.each(now):
+            host = entry.host
+            yield Judged(verdict, host.distribution, host.release, host.name)
+
+    def age(self, now: int) -> Age:
+        return age_of(self.lookout.feeds(), now, self.limits)
+
+    def metrics(self, now: int) -> bytes:
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry = CollectorRegistry()
+        registry.register(_Collected(self._metrics(now)))
+        return generate_latest(registry)
+
+    def _metrics(self, now: int) -> "list[Metric]":
+        lookout = self.lookout
+        classes, everybody = lookout.classes(now), lookout.everybody
+        clean = everybody - BitMap.union(lookout.not_judged(), *classes.values())
+        told = exposure_metrics(
+            lookout.pairs(now),
+            {exposure: len(hosts) for exposure, hosts in classes.items()},
+            silent=len(lookout.stale(now)),
+            clean=0 if any(lookout.gaps().values()) else len(clean),
+        )
+        return [*feed_metrics(self.stores.history.feeds(), now, self.limits), *told]
+
     async def _asked(self, question: Callable[[Lookout, int], T], at: int | None) -> T:
         if at is None:
             return await asyncio.to_thread(question, self.lookout, int(time.time()))
         async with self._past:
             past = self.stores.lookout(self._alone, self.limits, as_of=at)
             return await asyncio.to_thread(question, past, at)
+
+
+class _Collected:
+    """Metrics that were made already, as prometheus_client asks for them."""
+
+    def __init__(self, metrics: "list[Metric]") -> None:
+        self._metrics = metrics
+
+    def collect(self) -> "list[Metric]":
+        return self._metrics
