@@ -7,11 +7,15 @@ import json
 import lzma
 import os
 import re
+import resource
+import sys
 import time
-from collections.abc import Iterator
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.advisories.feed_server import FeedServer, Place, Served, feed_server, subscription
@@ -21,6 +25,7 @@ from tidegate.advisories.at_hand import Brought, Same
 from tidegate.advisories.feed_folder import BusyFeedError, Coming, FeedFolder
 from tidegate.advisories.feeds import FEEDS
 from tidegate.advisories.history import Verified
+from tidegate.advisories.intake import Job, NotTaken, Taken
 from tidegate.advisories.round import NotBrought, Outcome
 from tidegate.advisories.settings import AdvisoriesSettings
 from tidegate.advisories.statement import Piece
@@ -427,3 +432,36 @@ def test_a_signed_list_vouches_for_a_feed_and_another_s_signature_does_not(
 def test_an_answer_that_was_packed_on_the_way_is_not_the_file(server: FeedServer, place: Place) -> None:
     server.paths["/kev.json"] = Served(sample("kev.json"), headers=(("Content-Encoding", "gzip"),))
     assert "packed as gzip" in not_brought(go(place, subscription("kev", server.url("/kev.json"))))
+
+
+def full() -> None:
+    """In a child: no file may grow beyond so much."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
+async def on_a_full_disk(job: Job, progress: Callable[[int], None]) -> Taken | NotTaken:
+    """The real child, without the room that it needs."""
+
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tidegate.advisories.intake", stdin=PIPE, stdout=PIPE, preexec_fn=full
+    )
+    out = (await child.communicate(msgspec.json.encode(job)))[0]
+    return msgspec.json.decode(out.splitlines()[-1], type=Taken | NotTaken)
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_an_import_loses_nothing(server: FeedServer, place: Place) -> None:
+    server.paths[OSV] = Served(osv_tarball(1000), etag='"1"')
+    sub = subscription("ubuntu-osv", server.url(OSV))
+    brought(go(place, sub))
+    before = place.documents.latest("ubuntu-osv"), place.state("ubuntu-osv")
+    server.paths[OSV] = Served(osv_tarball(*range(1000, 3000), day=2), etag='"2"')
+    healthy, place.intake = place.intake, on_a_full_disk
+    with pytest.raises(OSError, match="cannot be written"):
+        go(place, sub, NOON + 60)
+    assert (place.documents.latest("ubuntu-osv"), place.state("ubuntu-osv")) == before
+    assert place.health.of(server.url(OSV)).breaker.state is State.CLOSED
+    # With room again it is read, and need not be fetched again: it had come whole.
+    place.intake = healthy
+    asked = len(server.asked(OSV))
+    assert brought(go(place, sub, NOON + 120)).taken.seen == 2000
+    assert len(server.asked(OSV)) == asked
