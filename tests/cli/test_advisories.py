@@ -128,6 +128,20 @@ def test_what_is_current_is_so_and_what_nobody_speaks_of_is_a_no(house: House) -
     assert house.run("show", "CVE-2026-10001", "--at", "yesterday").code == ExitCode.USAGE
 
 
+def test_a_young_catalogue_of_exploited_ones_makes_no_old_feed_an_all_clear(house: House) -> None:
+    entry = json.loads(sample("kev.json"))
+    entry["vulnerabilities"][0]["dateAdded"] = time.strftime("%Y-%m-%d", time.gmtime())
+    house.server.paths["/kev.json"] = Served(json.dumps(entry).encode())
+    house.run("refresh", "kev").good()
+    alone = house.run("show", "CVE-2026-99999", "--json")
+    assert (alone.code, alone.json["state"]) == (ExitCode.WARNING, "missing")
+    house.run("refresh", "ubuntu-osv").good()  # of April
+    beside = house.run("show", "CVE-2026-99999", "--json")
+    assert {one["feed"]: one["state"] for one in beside.json["basis"]} == {"kev": "current", "ubuntu-osv": "old"}
+    assert (beside.code, beside.json["state"]) == (ExitCode.WARNING, "old")
+    assert "NO VENDOR" not in house.run("show", "CVE-2026-99999").out
+
+
 def test_a_feed_that_was_never_had_is_a_warning_beside_one_that_is_current(house: House) -> None:
     house.server.paths["/osv-all.tar.xz"] = Served(recent(3, 0))
     house.server.paths["/kev.json"] = Served(status=503)

@@ -27,8 +27,10 @@ _BASIS = (Column("feed"), Column("state"), Column("seen current", is_figure=True
 def advisory_lines(report: "AdvisoryReport") -> Iterator[str]:
     """All of it."""
     yield f"{report.id}, as of {_clock(report.as_of)}"
-    if report.state != "current":
+    if report.state == "old":
         yield "WHAT IS KNOWN IS TOO OLD TO BE BELIEVED: nothing said here is no all-clear."
+    if report.state == "missing":
+        yield "NO VENDOR'S FEED WAS TAKEN IN BY THEN: nothing said here is no all-clear."
     if not report.found:
         yield "No feed says anything about it."
     for record in report.records:

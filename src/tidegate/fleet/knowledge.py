@@ -14,7 +14,7 @@ from tidegate.fleet.ruling import Ruling, simple
 STATES_MAX = 10_000
 """How many imports of single records are passed over to find the last of a whole feed."""
 
-_AUTHORITIES = {
+AUTHORITIES = {
     "ubuntu": frozenset({"ubuntu-osv", "ubuntu-tracker", "ubuntu-security-api", "ubuntu-vex"}),
     "debian": frozenset({"debian-tracker", "debian-osv"}),
 }
@@ -129,7 +129,7 @@ def _order(said: Said) -> tuple[str, str, str]:
 
 
 def _feeds(history: History, distribution: str, as_of: int | None) -> tuple[FeedState, ...]:
-    found = (last_whole(history, name, as_of) for name in sorted(_AUTHORITIES.get(distribution, ())))
+    found = (last_whole(history, name, as_of) for name in sorted(AUTHORITIES.get(distribution, ())))
     return tuple(state for state in found if state is not None)
 
 
@@ -170,6 +170,6 @@ def _unreadable(history: History, distribution: str, as_of: int | None) -> dict[
     """By what the record is about; of several, what is unreadable for longest."""
     found: dict[str, Unreadable] = {}
     for one in sorted(history.unreadable(as_of), key=lambda one: -one.since):
-        if one.feed in _AUTHORITIES.get(distribution, ()):
+        if one.feed in AUTHORITIES.get(distribution, ()):
             found[common_id(one.problem.record.rpartition("/")[2])] = one
     return found

@@ -169,8 +169,8 @@ class UnreadableReport(Struct, frozen=True, kw_only=True):
 class AdvisoryReport(Struct, frozen=True, kw_only=True):
     """`tidegate advisories show`. `as_of` is the moment that is told of, `at` now.
 
-    `state`: `current` where some feed that it stands on was young enough, `old`, or `missing` where no feed was ever
-    taken in by then. `found`: somebody has said something about it.
+    `state`: `current` where of each distribution that is followed some tracker, OSV or VEX feed was young enough, else
+    `old`, or `missing` where no such feed was taken in by then. `found`: somebody has said something about it.
     """
 
     id: str

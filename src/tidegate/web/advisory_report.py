@@ -6,6 +6,7 @@ from tidegate.advisories.age import Age, Limits, age_of
 from tidegate.advisories.fields import common_id
 from tidegate.advisories.history import Edition, FeedState, History, Said
 from tidegate.advisories.statement import Kind
+from tidegate.fleet.knowledge import AUTHORITIES, last_whole
 from tidegate.web.advisories_report import (
     AdvisoryReport,
     BasisReport,
@@ -29,7 +30,8 @@ def advisory_report(history: History, identity: str, *, now: int, as_of: int | N
     exploited = next((one for one in own if one.record.kind is Kind.EXPLOITED), None)
     records = [one for one in own if one.record.kind is not Kind.EXPLOITED]
     said, score = history.said(about, as_of), history.score(about, as_of)
-    basis = tuple(_basis(state, moment, limits) for state in states)
+    whole = [last_whole(history, state.provenance.feed, as_of) or state for state in states]
+    basis = tuple(_basis(state, moment, limits) for state in whole)
     unreadable = tuple(
         UnreadableReport(feed=one.feed, record=one.problem.record, what=str(one.problem), since=one.since)
         for one in history.unreadable(as_of)
@@ -59,9 +61,13 @@ def _own(history: History, feed: str, about: str, as_of: int | None) -> list[Edi
 
 
 def _state(basis: tuple[BasisReport, ...]) -> str:
-    if not basis:
+    """Of each distribution that we follow, some feed that says of every CVE where it is has to be young enough: a young
+    KEV makes no old tracker an all-clear."""
+    known = {one.feed: one.state for one in basis}
+    followed = [[known[feed] for feed in feeds if feed in known] for feeds in AUTHORITIES.values()]
+    if not any(followed):
         return Age.MISSING.value
-    return (Age.CURRENT if any(one.state == Age.CURRENT for one in basis) else Age.OLD).value
+    return (Age.CURRENT if all(Age.CURRENT in states for states in followed if states) else Age.OLD).value
 
 
 def _basis(state: FeedState, moment: int, limits: Limits) -> BasisReport:
