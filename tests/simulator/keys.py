@@ -15,17 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tidegate.drill.simulator.signing import Key
+
 GPG_TIMEOUT_S = 30.0
 CRC24_INIT = 0xB704CE
 CRC24_POLY = 0x1864CFB
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A signing key in a `KeyHome`: its nickname there and its primary fingerprint (40 hex digits)."""
-
-    name: str
-    fingerprint: str
+__all__ = ["Key", "KeyHome", "Keys", "armored_signature", "make_keys", "signature_packets", "with_signatures"]
 
 
 class KeyHome:
