@@ -460,8 +460,21 @@ def test_a_disk_that_fills_up_in_the_middle_of_an_import_loses_nothing(server: F
         go(place, sub, NOON + 60)
     assert (place.documents.latest("ubuntu-osv"), place.state("ubuntu-osv")) == before
     assert place.health.of(server.url(OSV)).breaker.state is State.CLOSED
-    # With room again it is read, and need not be fetched again: it had come whole.
+    # With room again it is read, and need not be fetched again: it had come whole, and is still the newest.
     place.intake = healthy
     asked = len(server.asked(OSV))
     assert brought(go(place, sub, NOON + 120)).taken.seen == 2000
-    assert len(server.asked(OSV)) == asked
+    assert [one["if-none-match"] for one in server.asked(OSV)[asked:]] == ['"2"']
+
+
+def test_what_came_whole_and_was_not_read_is_left_for_something_newer(server: FeedServer, place: Place) -> None:
+    folder_ = FeedFolder(place.feeds, "ubuntu-osv")
+    with folder_.locked():
+        coming = Coming(server.url(OSV), "osv-all.tar.xz", 100, '"old"', None, "", boot_id())
+        fd = folder_.begin(coming, append=False)
+        os.write(fd, b"x" * 100)
+        os.close(fd)
+    server.paths[OSV] = Served(TARBALL, etag='"new"')
+    brought(go(place, subscription("ubuntu-osv", server.url(OSV))))
+    (asked,) = server.asked(OSV)
+    assert (asked["if-none-match"], asked.get("range")) == ('"old"', None)

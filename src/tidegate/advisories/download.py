@@ -80,7 +80,7 @@ async def download(
     """
     for attempt in range(RESUMES_MAX + 1):
         begun = _goes_on(folder, source, file, listed)
-        if begun is not None and begun[1] == begun[0].size:
+        if listed and begun is not None and begun[1] == begun[0].size:
             return _come(*begun, resumed_at=begun[1])
         sink = _Sink(access, source, folder, file, size_max=size_max, listed=listed, begun=begun)
         try:
@@ -100,6 +100,8 @@ async def download(
         except OSError:
             folder.drop_coming()
             raise
+        if sink.unchanged and begun is not None:
+            return _come(*begun, resumed_at=begun[1])
         if sink.unchanged:
             return Unchanged()
         assert sink.coming is not None
@@ -151,6 +153,7 @@ class _Sink:
         self._size_max = size_max
         self._listed = listed
         self._begun = begun
+        self._is_all_there = begun is not None and begun[1] == begun[0].size
         self._fd = -1
         self._room_bytes = 0
         self.asked_from = begun[1] if begun else 0
@@ -161,7 +164,9 @@ class _Sink:
 
     def headers(self, known: Validator | None) -> dict[str, str]:
         """What to ask with."""
-        if self._begun is not None:
+        if self._begun is not None and self._is_all_there:  # came whole, and was not read: is it still the newest?
+            known = Validator(self._begun[0].etag, self._begun[0].last_modified)
+        elif self._begun is not None:
             coming, there = self._begun
             strong = _strong(coming) if coming.url == self._url else None
             return FRESH | {"Range": f"bytes={there}-"} | ({"If-Range": strong} if strong else {})
@@ -174,10 +179,10 @@ class _Sink:
 
     def head(self, head: Head) -> None:
         self.answered_at = asyncio.get_running_loop().time()
-        if head.status == 304 and self._begun is None:
+        if head.status == 304 and (self._begun is None or self._is_all_there):
             self.unchanged = True
             return
-        if head.status == 206 and self._begun is not None:
+        if head.status == 206 and self._begun is not None and not self._is_all_there:
             self._goes_on_at(head, *self._begun)
         elif head.status != 200:
             raise refusal(head, self._access.health.now())

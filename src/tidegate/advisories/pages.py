@@ -14,7 +14,7 @@ import msgspec
 from tidegate.archive.errors import FormatError
 
 PAGE_ENTRIES = 20
-"""Ubuntu's API refuses to give more."""
+"""Some versions of Ubuntu's API give no more."""
 PAGE_BYTES_MAX = 64 << 20
 ENTRIES_MAX = 1_000_000
 
