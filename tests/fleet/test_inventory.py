@@ -13,6 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import AptFactory
+from tests.simulator.archive import SimulatedArchive
+from tests.simulator.server import SourceServer
 from tidegate.archive.errors import FormatError
 from tidegate.fleet import cyclonedx, dpkg_status, osquery, report
 from tidegate.fleet.inventory import Form, Host, Inventory, Module, Package, Suite
@@ -238,6 +241,12 @@ class Shell:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
+    def fetched(self, name: str, text: str) -> None:
+        lists = self.folder / "lists"
+        lists.mkdir(exist_ok=True)
+        (lists / name).write_text(f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{text}")
+        self.program("apt-config", f"echo \"d='{lists}/'\"")
+
     def modules(self, *, loaded: str = "", built_in: str = "", there: str = "") -> None:
         folder = self.folder / "modules" / os.uname().release
         folder.mkdir(parents=True)
@@ -256,7 +265,20 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     made = Shell(tmp_path)
-    made.program("apt-get", r"printf 'suite\tUbuntu\tnoble\nsuite\tDebian Backports\tb\nsuite\tUbuntu\tnoble\n'")
+    made.fetched("archive.example_ubuntu_dists_noble_InRelease", "Origin: Ubuntu\nSuite: noble\n")
+    made.fetched("archive.example_old_dists_b_x_Release", "Label: Origin: no\nOrigin:  Debian Backports\nOrigin: two\n")
+    made.fetched("archive.example_flat_._InRelease", "Label: flat\n")
+    made.program(
+        "apt-get",
+        """cat <<'END'
+noble|main|/nonexistent/archive.example_ubuntu_dists_noble_main_binary-amd64_Packages
+noble|main|/nonexistent/archive.example_ubuntu_dists_noble_main_binary-all_Packages
+noble|universe|/nonexistent/archive.example_ubuntu_dists_noble_universe_binary-amd64_Packages
+b/x|updates/main|/nonexistent/archive.example_old_dists_b_x_updates_main_binary-amd64_Packages
+./|$(COMPONENT)|/nonexistent/archive.example_flat_._Packages
+never|main|/nonexistent/archive.example_ubuntu_dists_never_main_binary-amd64_Packages
+END""",
+    )
     made.program("dpkg-query", r"printf 'package\tbash\t5.2\tamd64\tbash\t5.2\tii \t\n'")
     return made
 
@@ -296,11 +318,28 @@ def test_programs_for_root_are_found_whatever_the_path_of_who_runs_the_line(tmp_
     assert module.blocked is True
 
 
+def test_the_suites_are_those_that_apt_itself_says_it_has(
+    private_apt: AptFactory, source_server: SourceServer, archive: SimulatedArchive
+) -> None:
+    archive.add_package("more", suite="stable-security")
+    archive.suite("stable-security", origin="UbuntuESM")
+    archive.publish()
+    line = f"deb [signed-by=@KEYRING@] {source_server.url}"
+    apt = private_apt(f"{line} stable main\n{line} stable-security main\n{line} never main\n")
+    apt.run("apt-get", "update")
+    oracle = apt.run("apt-get", "indextargets", "--format", "$(ORIGIN)\t$(RELEASE)", "Created-By: Packages").check()
+    said = {tuple(line.split("\t")) for line in oracle.stdout.splitlines()}
+    told = apt.run("sh", "-c", report.command()).check().stdout
+    suites = report.parse(told.encode(), taken_at=NOON, host="here").host.suites
+    assert suites == frozenset(Suite(*one) for one in said)
+    assert {one.name for one in suites or ()} == {"stable", "stable-security"}
+
+
 def test_what_the_line_of_shell_cannot_find_out_is_not_made_up(shell: Shell) -> None:
     shell.program("modprobe", "exit 1")
     found = shell.run()
     assert found.modules == (Module("algif_aead", loaded=None),)
-    assert found.host.suites == frozenset({Suite("Debian Backports", "b"), Suite("Ubuntu", "noble")})
+    assert found.host.suites == frozenset({Suite("Debian Backports", "b/x"), Suite("Ubuntu", "noble"), Suite("", "./")})
     shell.program("apt-get", "exit 100")
     assert shell.run().host.suites is None
     shell.program("dpkg-query", r"printf 'package\tbash\t5.2\tamd64\tbash\t5.2\tii \t\n'; exit 2")

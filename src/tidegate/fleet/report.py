@@ -7,7 +7,7 @@ Format, version 1. Lines of fields parted by tabs, in this order; `?` where the 
     os      ID  VERSION_ID  VERSION_CODENAME      of /etc/os-release
     kernel  RELEASE                               uname -r
     boot    ID                                    /proc/sys/kernel/random/boot_id
-    suite   ORIGIN  NAME                          for each that apt installs from, sorted
+    suite   ORIGIN  NAME                          for each that apt installs from and has fetched, sorted
     suites  yes|no                                whether apt could be asked for these
     module  NAME  LOADED  BUILT-IN  LOADABLE  BLOCKED         yes, no or ?, of the kernel that runs
     package BINARY  VERSION  ARCHITECTURE  SOURCE  SOURCE-VERSION  STATUS  ORIGIN    as dpkg-query has them
@@ -39,14 +39,21 @@ _NO_MACHINE_ID = hashlib.sha256(b"").hexdigest()[:32]
 _MODULE = re.compile(r"[A-Za-z0-9_]{1,64}")
 _CODENAME = re.compile(r"[a-z]{1,32}")
 
+# apt names the files where it keeps what it fetched; it takes a second to read them itself, only to tell the Origin.
 _COMMAND = r"""
 (PATH=$PATH:/usr/sbin:/sbin; . /etc/os-release; t=$(printf '\t'); k=$(uname -r); l=/lib/modules/$k;
 yn() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; };
 printf 'tidegate-inventory\t1\nhost\t%s\t%s\n' "$(cat /etc/machine-id 2>/dev/null|sha256sum|cut -c1-32)" "$(uname -n)";
 printf 'os\t%s\t%s\t%s\nkernel\t%s\n' "$ID" "$VERSION_ID" "$VERSION_CODENAME" "$k";
 printf 'boot\t%s\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)";
-if s=$(apt-get indextargets --format "suite$t\$(ORIGIN)$t\$(RELEASE)" 'Created-By: Packages' 2>/dev/null);
-then printf '%s\n' "$s"|LC_ALL=C sort -u|grep .; printf 'suites\tyes\n'; else printf 'suites\tno\n'; fi;
+d=/var/lib/apt/lists/; eval "$(apt-config shell d Dir::State::lists/d 2>/dev/null)";
+if s=$(apt-get -o Dir::State::lists=/nonexistent -o APT::Get::IndexTargets::ReleaseInfo=false indextargets
+--format '$(RELEASE)|$(COMPONENT)|$(FILENAME)' 'Created-By: Packages' 2>/dev/null);
+then printf '%s\n' "$s"|while IFS='|' read -r r c f; do c=$(echo "$c"|tr / _); f=${f##*/}; f=${f%_Packages*};
+if [ "$c" ]; then f=${f%_"$c"_binary-*}; fi;
+for g in "$d${f}_InRelease" "$d${f}_Release"; do if [ -r "$g" ]; then
+printf 'suite\t%s\t%s\n' "$(sed -n '/^Origin:/{s/^Origin: *//p;q;}' "$g")" "$r"; break; fi; done;
+done|LC_ALL=C sort -u; printf 'suites\tyes\n'; else printf 'suites\tno\n'; fi;
 for m in MODULES; do a='?'; b='?'; d='?'; c='?'; n=$(echo $m|sed 's/_/[-_]/g');
 if [ -r /proc/modules ]; then a=$(yn grep -q "^$m " /proc/modules); fi;
 if [ -r $l/modules.builtin ]; then b=$(yn grep -q "/${n}[.]ko" $l/modules.builtin); fi;
