@@ -7,6 +7,7 @@ from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.export import export
 from tidegate.cli.exposure import exposure
+from tidegate.cli.exposure_export import exposure_export
 from tidegate.cli.gc import gc
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
@@ -50,6 +51,7 @@ app.command()(readiness)
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(fleet.app, name="fleet")
 app.command()(exposure)
+app.command()(exposure_export)
 app.command()(gc)
 app.add_typer(journal.app, name="journal")
 app.add_typer(incident.app, name="incident")

@@ -39,6 +39,7 @@ _REPORTS = {
     "exposure": "tidegate.web.exposure_report:FleetExposureReport",
     "exposure-cve": "tidegate.web.exposure_report:CveExposureReport",
     "exposure-host": "tidegate.web.exposure_report:HostExposuresReport",
+    "exposure-export": "tidegate.web.exposure_export_report:ExposureExportReport",
     "advisories-refresh": "tidegate.web.advisories_report:AdvisoriesRefreshReport",
     "advisories-status": "tidegate.web.advisories_report:FeedsReport",
     "advisories-show": "tidegate.web.advisories_report:AdvisoryReport",

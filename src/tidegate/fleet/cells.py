@@ -11,6 +11,8 @@ from tidegate.fleet.case import Standings
 from tidegate.fleet.cell import Cell, Tangled, Zone, bare
 from tidegate.fleet.composition import Composition, Piece, Setting
 
+FILLED_AT_ONCE = 16_384
+"""Hosts whose numbers wait, four bytes for each piece, before they are put into their cells."""
 _NOTHING = Tangled()
 
 
@@ -106,7 +108,7 @@ class Cells:
     def fill(self, compositions: Iterable[Composition]) -> None:
         """Many hosts that were in none: as `put` for each, in a fraction of the time."""
         members: dict[_Area, dict[int, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("I")))
-        for composition in compositions:
+        for count, composition in enumerate(compositions, 1):
             number, area = composition.number, self._area(composition.setting)
             mine = members[area]
             for one in composition.pieces:
@@ -114,10 +116,9 @@ class Cells:
                 if one not in area.cells:
                     self._ordinary(area, one)
             self._kernel(area, composition).add(number)
-        for area, by_piece in members.items():
-            for one, numbers in by_piece.items():
-                if (cell := area.cells[one]) is not None:
-                    cell.add_all(BitMap(numbers))
+            if count % FILLED_AT_ONCE == 0:
+                _into_cells(members)
+        _into_cells(members)
 
     def drop(self, before: Composition) -> None:
         """A host is in none any more."""
@@ -166,3 +167,11 @@ class Cells:
             cell = self._kernels_alike[deciding, packages] = Cell(area.zone, deciding, packages, tangled=True)
             self.fresh.append(cell)
         return cell
+
+
+def _into_cells(members: dict[_Area, dict[int, "array[int]"]]) -> None:
+    for area, by_piece in members.items():
+        for one, numbers in by_piece.items():
+            if (cell := area.cells[one]) is not None:
+                cell.add_all(BitMap(numbers))
+    members.clear()

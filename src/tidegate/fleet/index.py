@@ -8,7 +8,7 @@ The index lives in memory and does no I/O: `Hosts` is what it is built from agai
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pyroaring import BitMap
@@ -142,6 +142,13 @@ class Index:
             for one in found:
                 if isinstance(one, Finding) and one.about == about:
                     yield one, cell.hosts - stale
+
+    def cells_found(self) -> Iterator[tuple[BitMap, Sequence[Found]]]:
+        """All that was found, whatever its age, with the hosts that it was found about. A host comes several times."""
+        self.settle()
+        for cell in self.cells:
+            if cell.hosts:
+                yield cell.hosts, self._judged(cell) if cell.tangled else cell.found
 
     def counts(self, now: int, within: BitMap | None = None) -> Iterator[Count]:
         """Every CVE that hosts (of these) are known to be open to, with how many they are; in no order."""

@@ -4,7 +4,7 @@ Reads the stores. Each method takes its turn, so it may be called from several t
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -22,7 +22,7 @@ from tidegate.fleet.knowledge import Knowledge, known_of
 from tidegate.fleet.ranking import Rank, rank_of
 from tidegate.fleet.supply import Supply
 from tidegate.fleet.verdict import Exposure as ExposureClass
-from tidegate.fleet.verdict import Finding, Verdict
+from tidegate.fleet.verdict import Finding, Found, Verdict
 
 SupplyOf = Callable[[Collection[str]], Supply]
 """What can be had now of these source packages."""
@@ -197,6 +197,11 @@ class Lookout:
         """See `Index.findings`."""
         with self._current() as index:
             return tuple(index.findings(about, now))
+
+    def cells_found(self) -> Iterator[tuple[BitMap, Sequence[Found]]]:
+        """See `Index.cells_found`. Nobody else has a turn until all of it was read."""
+        with self._current() as index:
+            yield from index.cells_found()
 
     def most(self, now: int, limit: int, *, by_hosts: bool, within: BitMap | None = None) -> tuple[list[Spread], int]:
         """The CVEs to close first, by rank (or by the number of hosts), and how many there are in all."""
