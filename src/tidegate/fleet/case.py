@@ -22,6 +22,12 @@ _NO_FIX = {
 _FOREIGN = re.compile(r"(?<![a-z])(?:ppa|pgdg|nodesource|sury|dotdeb|percona|docker)(?![a-z])", re.IGNORECASE)
 """What third parties write into versions of packages that bear a distribution's source name."""
 _NAMED_MAX = 3
+STANDINGS_REMEMBERED = 48
+"""At a time; of a kernel each has some 200 KB."""
+
+
+ByClass = Mapping[Exposure, frozenset[str]]
+"""CVEs by class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,13 @@ class Standing:
     rulings: Mapping[str, Ruling]
     opened: frozenset[str]
     untriaged: frozenset[str]
+    running: dict[str, ByClass] = field(default_factory=dict)
+    """What is open on a host that runs it, by the kernel's name; for `kernel_exposure.outlined` alone."""
+
+    @property
+    def free(self) -> frozenset[str]:
+        """The CVEs of which it is known that it has not them."""
+        return frozenset(self.rulings.keys() - self.opened - self.untriaged)
 
 
 Standings = dict[tuple[str, str], Standing]
@@ -66,6 +79,8 @@ class Case:
                     **rulings,
                     **{about: one for about in others if (one := self.ruling(source, about, version))},
                 }
+            if len(self.standings) >= STANDINGS_REMEMBERED:
+                del self.standings[next(iter(self.standings))]
             found = self.standings[source, version] = Standing(
                 rulings,
                 frozenset(about for about, one in rulings.items() if is_open(one.statement, version)),

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from pyroaring import BitMap
 
-from tidegate.fleet.case import Case, Standings
+from tidegate.fleet.case import ByClass, Case, Standings
 from tidegate.fleet.composition import Piece, Setting, host_of
-from tidegate.fleet.exposure import judged
+from tidegate.fleet.exposure import judged, outlined
 from tidegate.fleet.inventory import Form, Inventory, Package
 from tidegate.fleet.kernels import images, is_kernel
 from tidegate.fleet.knowledge import Knowledge
@@ -77,8 +77,15 @@ class Cell:
 
     def judge(self, knowledge: Knowledge, supply: Supply, standings: Standings) -> tuple[Found, ...]:
         """What is found, whatever the age of what is known. `standings` is the zone's."""
+        return tuple(judged(self._case(knowledge, supply, standings)))
+
+    def outline(self, knowledge: Knowledge, supply: Supply, standings: Standings) -> tuple[ByClass, list[Found]]:
+        """As `exposure.outlined`."""
+        return outlined(self._case(knowledge, supply, standings))
+
+    def _case(self, knowledge: Knowledge, supply: Supply, standings: Standings) -> Case:
         inventory = Inventory(host_of(self.setting, ANYBODY), self.packages, 0, Form.REPORT, self.setting.modules)
-        return tuple(judged(Case(inventory, knowledge, supply, standings)))
+        return Case(inventory, knowledge, supply, standings)
 
 
 def bare(setting: Setting) -> Setting:

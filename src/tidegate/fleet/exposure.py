@@ -8,7 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from tidegate.fleet import kernel_exposure
-from tidegate.fleet.case import Case, Subject, classed, foreign, not_known, not_readable, unknown, wanted_binaries
+from tidegate.fleet.case import (
+    ByClass,
+    Case,
+    Subject,
+    classed,
+    foreign,
+    not_known,
+    not_readable,
+    unknown,
+    wanted_binaries,
+)
 from tidegate.fleet.freshness import DEFAULT_LIMITS, AgeLimits, freshness
 from tidegate.fleet.inventory import Inventory, Package
 from tidegate.fleet.kernels import is_kernel
@@ -74,6 +84,12 @@ def judged(case: Case) -> Iterator[Found]:
     could not be judged."""
     yield from _of_packages(case)
     yield from kernel_exposure.judged(case)
+
+
+def outlined(case: Case) -> tuple[ByClass, list[Found]]:
+    """CVEs by class, and what else `judged` finds: each CVE of its findings is in the one or the other."""
+    by_class, found = kernel_exposure.outlined(case)
+    return by_class, [*_of_packages(case), *found]
 
 
 def _of_packages(case: Case) -> Iterator[Finding | Untriaged]:

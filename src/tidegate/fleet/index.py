@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pyroaring import BitMap
 
 from tidegate.fleet.bundles import Bundle, Bundles, Classes
+from tidegate.fleet.case import ByClass, Standings
 from tidegate.fleet.cell import Cell, Tangled
 from tidegate.fleet.cells import Cells
 from tidegate.fleet.composition import Composition, Piece, Setting
@@ -22,12 +23,14 @@ from tidegate.fleet.freshness import DEFAULT_LIMITS, AgeLimits, Freshness, fresh
 from tidegate.fleet.knowledge import Knowledge, nothing_of
 from tidegate.fleet.last_seen import LastSeen
 from tidegate.fleet.supply import Supply
-from tidegate.fleet.verdict import Exposure, Finding, Found, Verdict
+from tidegate.fleet.verdict import CLOSABLE, Exposure, Finding, Found, Verdict
 
 STALE_EVERY_S = 30
 """Who has been silent for too long is found out so often; whoever reports is known at once to have done so."""
 OPEN = frozenset(Exposure) - {Exposure.UNKNOWN}
 """The classes of hosts that are known to be open to something."""
+
+_ONLY = {exposure: frozenset({exposure}) for exposure in Exposure}
 
 Exposed = Mapping[Exposure, BitMap]
 """Numbers of hosts by class; a host is in several if it has the fault in several packages. No set is empty."""
@@ -252,24 +255,32 @@ class Index:
     def settle(self) -> None:
         """Judge what is new. Every answer does so first; whoever has time does it before."""
         fresh, self.cells.fresh = self.cells.fresh, []
+        # Cells of one kernel come together: what is common to them is worked out once.
+        fresh.sort(key=lambda cell: (cell.tangled, cell.setting.kernel))
         self._bundles.take((cell, self._classes(cell)) for cell in fresh)
 
     def _classes(self, cell: Cell) -> dict[str, Classes]:
-        found = self._judged(cell)
-        if not cell.tangled:
-            cell.found = tuple(self._same.setdefault(one, one) for one in found)
-        if any(isinstance(one, Finding) and one.can_be_closed for one in found):
+        by_class: ByClass = {}
+        if cell.tangled:
+            by_class, found = cell.outline(*self._judging_by(cell))
+        else:
+            found = [self._same.setdefault(one, one) for one in self._judged(cell)]
+            cell.found = tuple(found)
+        findings = [one for one in found if isinstance(one, Finding)]
+        if by_class.keys() & CLOSABLE or any(one.can_be_closed for one in findings):
             self._to_do.append(cell)
         if any(isinstance(one, str) for one in found):
             self._gaps.append(cell)
-        classes: dict[str, set[Exposure]] = defaultdict(set)
-        for one in found:
-            if isinstance(one, Finding):
-                classes[one.about].add(one.exposure)
-        return {about: frozenset(some) for about, some in classes.items()}
+        classes = {about: _ONLY[exposure] for exposure, abouts in by_class.items() for about in abouts}
+        for one in findings:
+            classes[one.about] = classes.get(one.about, frozenset()) | _ONLY[one.exposure]
+        return classes
 
     def _judged(self, cell: Cell) -> tuple[Found, ...]:
-        return cell.judge(self._known(cell.zone.release_key), self._supply, self.cells.standings(cell.zone))
+        return cell.judge(*self._judging_by(cell))
+
+    def _judging_by(self, cell: Cell) -> tuple[Knowledge, Supply, Standings]:
+        return self._known(cell.zone.release_key), self._supply, self.cells.standings(cell.zone)
 
 
 def _union(sets: Iterable[BitMap]) -> BitMap:

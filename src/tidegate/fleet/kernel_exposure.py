@@ -1,13 +1,14 @@
 """Kernels are judged by what runs: flavour by flavour, by the running one's own source, whatever else is installed."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from tidegate.advisories.statement import Status
-from tidegate.fleet.case import Case, Standing, Subject, classed, had, not_readable
+from tidegate.fleet.case import ByClass, Case, Standing, Subject, classed, had, not_readable
 from tidegate.fleet.kernels import Image, flavour_of, images, metas, sources_of_images
 from tidegate.fleet.ruling import UNTRIAGED, Ruling, at_least, is_open, key
-from tidegate.fleet.verdict import Dormant, Exposure, Finding, Untriaged
+from tidegate.fleet.verdict import Dormant, Exposure, Finding, Found, Untriaged
 
 _NOT_FOLLOWED = "; no meta package brings the next kernel of this flavour"
 
@@ -39,13 +40,8 @@ class _Running:
 
 def judged(case: Case) -> Iterator[Finding | Untriaged | Dormant | str]:
     """Everything about a host's kernels; a sentence for what could not be judged."""
-    installed = images(case.inventory.packages)
-    runs = case.inventory.host.kernel
-    running = next((one for one in installed if one.name == runs), None)
-    if running is None and runs:
-        yield f"{runs} runs, and no package that is installed brought it"
-    if running is not None and running.source not in case.knowledge.said:
-        yield f"no feed says anything about {running.source}, whose {runs} runs"
+    installed, running = _kernels(case)
+    yield from _not_judged(case, running)
     standings = {one: case.standing(one.source, one.version) for one in installed}
     told = set().union(*(standing.opened for standing in standings.values()))
     if running is None:
@@ -59,6 +55,60 @@ def judged(case: Case) -> Iterator[Finding | Untriaged | Dormant | str]:
         for image, standing in standings.items():
             if image is not running and about in standing.opened:
                 yield Dormant(about, image.source, image.name, image.version)
+
+
+def outlined(case: Case) -> tuple[ByClass, list[Found]]:
+    """The classes of all that `judged` finds, in a tenth of the time; as it finds it, where that is not enough.
+
+    What is open on a kernel that runs is the same whatever else is installed, but for what a restart would close, and
+    for what something else mitigates. No other kernel's faults are among it.
+    """
+    installed, running = _kernels(case)
+    if running is None:
+        return {}, list(judged(case))
+    standing = case.standing(running.source, running.version)
+    base = standing.running.get(running.name)
+    if base is None:
+        base = standing.running[running.name] = _base(case, running)
+    newer = _running(case, running, {one: case.standing(one.source, one.version) for one in installed}).newer
+    free = frozenset().union(*(one.free & standing.opened for _, one in newer))
+    found: dict[Exposure, frozenset[str]] = {}
+    for exposure, abouts in base.items():
+        closed = frozenset() if exposure is Exposure.UNKNOWN else abouts & free
+        found[exposure] = found.get(exposure, frozenset()) | (abouts - closed)
+        found[Exposure.NOT_RUNNING] = found.get(Exposure.NOT_RUNNING, frozenset()) | closed
+    mitigated = case.knowledge.remedies.keys() & case.knowledge.said.get(running.source, {}).keys()
+    narrow = [replace(case, knowledge=case.knowledge.narrowed(about), standings={}) for about in sorted(mitigated)]
+    singly = [one for each in narrow for one in judged(each) if isinstance(one, Finding)]
+    return {exposure: some for exposure, abouts in found.items() if (some := abouts - mitigated)}, [
+        *_not_judged(case, running),
+        *singly,
+    ]
+
+
+def _base(case: Case, image: Image) -> ByClass:
+    alone = _running(case, image, {image: case.standing(image.source, image.version)})
+    told = alone.standing.opened | (alone.standing.rulings.keys() & case.knowledge.unreadable.keys())
+    found: dict[Exposure, set[str]] = defaultdict(set)
+    for about in told:
+        for one in _of_running(case, about, alone):
+            if isinstance(one, Finding):
+                found[one.exposure].add(about)
+    return {exposure: frozenset(abouts) for exposure, abouts in found.items()}
+
+
+def _kernels(case: Case) -> tuple[tuple[Image, ...], Image | None]:
+    """Those installed, and the one that runs."""
+    installed = images(case.inventory.packages)
+    return installed, next((one for one in installed if one.name == case.inventory.host.kernel), None)
+
+
+def _not_judged(case: Case, running: Image | None) -> Iterator[str]:
+    runs = case.inventory.host.kernel
+    if running is None and runs:
+        yield f"{runs} runs, and no package that is installed brought it"
+    if running is not None and running.source not in case.knowledge.said:
+        yield f"no feed says anything about {running.source}, whose {runs} runs"
 
 
 def _running(case: Case, image: Image, standings: Mapping[Image, Standing]) -> _Running:

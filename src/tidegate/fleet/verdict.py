@@ -28,6 +28,10 @@ class Exposure(StrEnum):
         return self is not Exposure.UNKNOWN
 
 
+CLOSABLE = frozenset({Exposure.FIXABLE, Exposure.NOT_HELD, Exposure.NOT_RUNNING})
+"""Where somebody can do something, whatever else is so."""
+
+
 class Effect(StrEnum):
     """Whether a mitigation helps, by what the host says about itself."""
 
@@ -77,7 +81,7 @@ class Finding:
         """Whether somebody can do something about it today: fetch, install, restart, or mitigate what is not yet."""
         if self.exposure is Exposure.MITIGATION_ONLY:
             return all(one.effect is not Effect.EFFECTIVE for one in self.mitigations)
-        return self.exposure in (Exposure.FIXABLE, Exposure.NOT_HELD, Exposure.NOT_RUNNING)
+        return self.exposure in CLOSABLE
 
 
 @dataclass(frozen=True, slots=True)
