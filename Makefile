@@ -8,6 +8,7 @@
 #   make bench   against nginx, apt-cacher-ng and squid             (ARGS="--only hits --rounds 7")
 #   make faults  every fault of a source, and what each client makes of it  (ARGS="--quick --fault reset")
 #   make histories  the deciding code in virtual time, from seeds     (SEEDS=5000, or ARGS="--seed 17 -v")
+#   make clickhouse  docs/clickhouse.md, in the embedded ClickHouse (180 MB to fetch)
 #   make man     dist/tidegate.1
 #   make lock    requirements/*.txt anew from pyproject.toml        (ARGS="--upgrade")
 #   make clean   all of the above gone, the store untouched
@@ -23,7 +24,7 @@ PYTEST := $(VENV)/bin/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 ARGS ?=
 SEEDS ?= 1000
 
-.PHONY: setup serve test lint check bench faults histories man lock clean
+.PHONY: setup serve test lint check bench faults histories clickhouse man lock clean
 .NOTPARALLEL:
 
 setup:
@@ -55,6 +56,10 @@ faults: setup-dev
 
 histories: setup-dev
 	$(VENV)/bin/python -m tests.histories --seeds $(SEEDS) $(ARGS)
+
+clickhouse: setup-dev
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements/clickhouse.txt
+	$(VENV)/bin/pytest -q tests/fleet/test_clickhouse.py $(ARGS)
 
 man: setup
 	@mkdir -p dist

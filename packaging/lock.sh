@@ -18,3 +18,5 @@ compile() {
 }
 compile requirements/run.txt --group build "$@"
 compile requirements/dev.txt --group build --group test --group lint --constraint requirements/run.txt "$@"
+# Beside dev.txt, and too large for whoever does not ask for it.
+compile requirements/clickhouse.txt --group clickhouse --constraint requirements/dev.txt "$@"
