@@ -78,7 +78,7 @@ class Jammy:
     def sources(self) -> dict[str, str]:
         """The source package of a binary, where it bears another name."""
         table = (DATA / "jammy-sources.tsv").read_text().splitlines()
-        return dict((line.split("\t")[0], line.split("\t")[1]) for line in table)
+        return {line.split("\t")[0]: line.split("\t")[1] for line in table}
 
     def records(self) -> list[statement.Piece]:
         """The tracker's files, one for each CVE."""

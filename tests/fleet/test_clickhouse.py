@@ -1,4 +1,4 @@
-"""docs/clickhouse.md, run as it stands in chDB, the embedded ClickHouse: its answers are ours. See `make clickhouse`."""
+"""docs/clickhouse.md, run as it stands in chDB, the embedded ClickHouse: its answers are ours. `make clickhouse`."""
 
 import json
 from collections.abc import Iterator
