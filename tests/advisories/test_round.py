@@ -108,6 +108,28 @@ def test_a_source_without_validators_gives_it_all_again_and_nothing_is_written_b
     assert state.confirmed_at == NOON + 60
 
 
+def test_what_another_gateway_has_from_others_is_as_old_as_it_says(server: FeedServer, place: Place) -> None:
+    def aged(age_s: int) -> Served:
+        return Served(TARBALL, etag='"1"', headers=(("X-Tidegate-Age", str(age_s)), ("Age", "60")))
+
+    server.paths[OSV] = aged(7200)
+    sub = subscription("ubuntu-osv", server.url(OSV))
+    document = brought(go(place, sub)).document
+    assert document is not None
+    assert (document.fetched_at, document.confirmed_at) == (NOON, NOON - 7200)
+    # It stands alone for a day, and so do we.
+    server.paths[OSV] = aged(7200 + 86_400)
+    assert isinstance(go(place, sub, NOON + 86_400), Same)
+    state = place.state("ubuntu-osv")
+    assert state is not None
+    assert (state.provenance.fetched_at, state.confirmed_at) == (NOON - 7200, NOON - 7200)
+    server.paths[OSV] = aged(10)
+    assert isinstance(go(place, sub, NOON + 90_000), Same)
+    state = place.state("ubuntu-osv")
+    assert state is not None
+    assert state.confirmed_at == NOON + 90_000 - 60
+
+
 @pytest.mark.parametrize(
     ("fault", "why"),
     [

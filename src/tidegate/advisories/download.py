@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tidegate.advisories.documents import Validator
@@ -24,6 +24,8 @@ ROOM_STEP_BYTES = 16 << 20
 """Of a file whose size nobody says, the room is looked at after so much."""
 FRESH = {"Cache-Control": "max-age=0"}
 
+AGE_HEADERS = ("age", "x-tidegate-age")
+_AGE = re.compile(r"[0-9]{1,10}\Z").match
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})\Z").match
 _PACKED = re.compile(r"\.(gz|tgz|xz|zst|bz2|zip)\Z")
 _RANGE_NOT_THERE = 416
@@ -47,11 +49,15 @@ class Come:
     validator: Validator
     resumed_at: int = 0
     """It went on from this byte."""
+    age_s: int = 0
+    """So long ago it was known to be the newest, by the word of a source that has it from others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The source says that what we have is still the newest."""
+    """The source says that what we have is still the newest, or was so long ago."""
+
+    age_s: int = 0
 
 
 async def small(access: Access, source: Source, place: tuple[Endpoint, str], *, size_max: int) -> bytes:
@@ -101,16 +107,22 @@ async def download(
             folder.drop_coming()
             raise
         if sink.unchanged and begun is not None:
-            return _come(*begun, resumed_at=begun[1])
+            return _come(*begun, resumed_at=begun[1], age_s=sink.age_s)
         if sink.unchanged:
-            return Unchanged()
+            return Unchanged(sink.age_s)
         assert sink.coming is not None
-        return _come(sink.coming, sink.position, resumed_at=sink.offset)
+        return _come(sink.coming, sink.position, resumed_at=sink.offset, age_s=sink.age_s)
     raise FetchError(Failure.CUT, "broke off again and again")
 
 
-def _come(coming: Coming, size: int, *, resumed_at: int) -> Come:
-    return Come(coming.file, size, Validator(coming.etag, coming.last_modified), resumed_at)
+def _come(coming: Coming, size: int, *, resumed_at: int, age_s: int = 0) -> Come:
+    return Come(coming.file, size, Validator(coming.etag, coming.last_modified), resumed_at, age_s)
+
+
+def _age_s(headers: Mapping[str, str]) -> int:
+    """The oldest that an answer says of itself: a cache's Age (RFC 9111, 5.1), and another gateway's own word."""
+    told = (headers.get(name, "").strip() for name in AGE_HEADERS)
+    return max((int(one) for one in told if _AGE(one)), default=0)
 
 
 def _goes_on(folder: FeedFolder, source: Source, file: str, listed: str) -> tuple[Coming, int] | None:
@@ -160,6 +172,7 @@ class _Sink:
         self.offset = self.position = 0
         self.answered_at: float | None = None
         self.unchanged = False
+        self.age_s = 0
         self.coming: Coming | None = None
 
     def headers(self, known: Validator | None) -> dict[str, str]:
@@ -178,7 +191,7 @@ class _Sink:
         return asked
 
     def head(self, head: Head) -> None:
-        self.answered_at = asyncio.get_running_loop().time()
+        self.answered_at, self.age_s = asyncio.get_running_loop().time(), _age_s(head.headers)
         if head.status == 304 and (self._begun is None or self._is_all_there):
             self.unchanged = True
             return

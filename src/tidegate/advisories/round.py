@@ -86,7 +86,7 @@ async def _ask(at_hand: AtHand, source: Source) -> Brought | Same:
     if isinstance(come, Unchanged):
         if entry is None or known is None:
             raise at_hand.unfit(source, "says that nothing changed, which it was not asked")
-        return await at_hand.same(source, entry, known, at_hand.now)
+        return await at_hand.same(source, entry, known, max(0, at_hand.now - come.age_s))
     return await _take(at_hand, source, come, vouched)
 
 
@@ -145,7 +145,8 @@ async def _take(at_hand: AtHand, source: Source, come: Come, vouched: _Vouched) 
         at_hand.ports.access.health.failed(source.url, error)
         raise error
     published = date_of(come.validator.last_modified)
-    news = News(path, source.url, at_hand.now, at_hand.now, vouched.verified, published)
+    at = max(0, at_hand.now - come.age_s)
+    news = News(path, source.url, at, at_hand.now, vouched.verified, published)
     taken = await at_hand.read(source, news)
     document = await at_hand.publish(source, news, digest, come.file, come.size, come.validator)
     return Brought(source.url, vouched.verified, taken, document)
