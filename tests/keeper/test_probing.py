@@ -92,6 +92,18 @@ async def test_a_source_that_has_what_is_served_is_good_and_costs_one_not_modifi
         await until(lambda: other.url in served(here).confirmed_by)
 
 
+async def test_a_probe_by_command_ends_the_wait_of_a_source_that_is_well_again(
+    source_server: SourceServer, keys: Keys, tmp_path: Path
+) -> None:
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        await here.adopt()
+        for _ in range(10):
+            here.fetching.health.failed(source_server.url, FetchError(Failure.UNREACHABLE, "in a test"))
+        assert state(here, source_server) is State.OPEN
+        assert (await probed(here))[source_server.url].is_good
+        assert state(here, source_server) is State.CLOSED
+
+
 async def test_a_page_with_status_200_is_no_release_and_wins_no_trial(
     source_server: SourceServer, keys: Keys, tmp_path: Path, serve: ServerFactory
 ) -> None:

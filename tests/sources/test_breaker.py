@@ -24,6 +24,7 @@ from tidegate.sources.breaker import (
     requests_max,
     restored,
     succeeded,
+    vouched,
 )
 from tidegate.sources.settings import HealthSettings
 
@@ -152,6 +153,21 @@ def test_an_answer_of_one_that_was_on_its_way_closes_nothing_before_its_time() -
     out = failed(Breaker(), NOW)
     assert succeeded(out, NOW + 0.1, RULES) == out
     assert succeeded(out, out.until, RULES).state is State.CLOSED
+
+
+def test_a_probe_that_goes_well_ends_the_wait_and_keeps_the_strikes() -> None:
+    out = failed(Breaker(), NOW)
+    back = vouched(out, NOW + 0.1, RULES)
+    assert (back.state, back.cause, back.strikes) == (State.CLOSED, None, 1)
+    assert vouched(tried(out, NOW), NOW + 1, RULES).state is State.CLOSED
+    assert vouched(Breaker(), NOW, RULES) == Breaker()
+
+
+def test_a_probe_that_goes_well_makes_up_for_no_lie() -> None:
+    liar = failed(Breaker(), NOW, cause=Cause.VIOLATION)
+    told = vouched(liar, NOW + 0.1, RULES)
+    assert (told.state, told.cause) == (State.OPEN, Cause.VIOLATION)
+    assert may_ask_at_last(told, NOW + 0.1)
 
 
 def test_a_trial_that_brings_no_news_is_followed_by_another_but_not_at_once() -> None:
@@ -366,6 +382,15 @@ class Sources(RuleBasedStateMachine):
         self.breaker = succeeded(self.breaker, self.now, RULES)
         assert (self.breaker.state is State.CLOSED) == was_due
         if was_due:
+            self.alone_until = self.barred_until = 0.0
+
+    @rule()
+    def is_probed_well(self) -> None:
+        lied = self.breaker.state is State.OPEN and self.breaker.cause is Cause.VIOLATION
+        barred = lied and not may_ask(self.breaker, self.now)
+        self.breaker = vouched(self.breaker, self.now, RULES)
+        assert (self.breaker.state is State.CLOSED) != barred
+        if not barred:
             self.alone_until = self.barred_until = 0.0
 
     @rule(jitter=st.floats(0, 1), told_s=st.none() | st.floats(0, 1e6), works=st.booleans())

@@ -271,6 +271,8 @@ class Prober:
             return late
 
     async def _learn(self, asking: Asking, probe: Probe, answer: Answer) -> None:
+        if probe.is_good:
+            self._fetching.health.probed_well(probe.source.url)
         for tell in self.answered:
             tell(asking, probe.source, answer)
         if isinstance(answer, Statement):

@@ -44,6 +44,7 @@ class Event(StrEnum):
     ASKED = "is asked"
     ANSWERED = "begins to answer"
     SUCCEEDED = "gave what was asked"
+    VOUCHED = "gave a probe its signed Release"
     FAILED = "failed"
     VIOLATED = "gave wrong bytes"
 
@@ -118,6 +119,7 @@ TABLE = (
     Row(State.CLOSED, Event.ANSWERED, Guard.ALWAYS, State.CLOSED, Effect.NOTHING),
     Row(State.CLOSED, Event.SUCCEEDED, Guard.CALM, State.CLOSED, Effect.FORGET),
     Row(State.CLOSED, Event.SUCCEEDED, Guard.ALWAYS, State.CLOSED, Effect.NOTHING),
+    Row(State.CLOSED, Event.VOUCHED, Guard.ALWAYS, State.CLOSED, Effect.NOTHING),
     Row(State.CLOSED, Event.FAILED, Guard.ALWAYS, State.OPEN, Effect.STRIKE),
     Row(State.CLOSED, Event.VIOLATED, Guard.ALWAYS, State.OPEN, Effect.BAR),
     Row(State.OPEN, Event.ASKED, Guard.DUE, State.HALF_OPEN, Effect.TRY),
@@ -126,6 +128,9 @@ TABLE = (
     Row(State.OPEN, Event.SUCCEEDED, Guard.DUE, State.CLOSED, Effect.CLOSE),
     Row(State.OPEN, Event.SUCCEEDED, Guard.BARRED, State.OPEN, Effect.ADMIT),
     Row(State.OPEN, Event.SUCCEEDED, Guard.ALWAYS, State.OPEN, Effect.NOTHING),
+    Row(State.OPEN, Event.VOUCHED, Guard.DUE, State.CLOSED, Effect.CLOSE),
+    Row(State.OPEN, Event.VOUCHED, Guard.BARRED, State.OPEN, Effect.ADMIT),
+    Row(State.OPEN, Event.VOUCHED, Guard.ALWAYS, State.CLOSED, Effect.CLOSE),
     Row(State.OPEN, Event.FAILED, Guard.DUE, State.OPEN, Effect.STRIKE),
     Row(State.OPEN, Event.FAILED, Guard.ALWAYS, State.OPEN, Effect.EXTEND),
     Row(State.OPEN, Event.VIOLATED, Guard.ALWAYS, State.OPEN, Effect.BAR),
@@ -134,6 +139,7 @@ TABLE = (
     Row(State.HALF_OPEN, Event.ANSWERED, Guard.BARRED, State.HALF_OPEN, Effect.NOTHING),
     Row(State.HALF_OPEN, Event.ANSWERED, Guard.ALWAYS, State.HALF_OPEN, Effect.ADMIT),
     Row(State.HALF_OPEN, Event.SUCCEEDED, Guard.ALWAYS, State.CLOSED, Effect.CLOSE),
+    Row(State.HALF_OPEN, Event.VOUCHED, Guard.ALWAYS, State.CLOSED, Effect.CLOSE),
     Row(State.HALF_OPEN, Event.FAILED, Guard.ALWAYS, State.OPEN, Effect.STRIKE),
     Row(State.HALF_OPEN, Event.VIOLATED, Guard.ALWAYS, State.OPEN, Effect.BAR),
 )
@@ -163,6 +169,11 @@ def answered(breaker: Breaker, now: float, rules: HealthSettings) -> Breaker:
 def succeeded(breaker: Breaker, now: float, rules: HealthSettings) -> Breaker:
     """It gave what was asked."""
     return _after(breaker, Event.SUCCEEDED, _Facts(now, rules))
+
+
+def vouched(breaker: Breaker, now: float, rules: HealthSettings) -> Breaker:
+    """It was asked on purpose, out or not, and gave a Release that a trusted key signed."""
+    return _after(breaker, Event.VOUCHED, _Facts(now, rules))
 
 
 def failed(

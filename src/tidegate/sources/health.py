@@ -160,6 +160,11 @@ class Health:
         if standing.breaker.strikes or standing.breaker.state is not State.CLOSED:
             self._turn(source, standing, breakers.succeeded(standing.breaker, now, self.settings))
 
+    def probed_well(self, source: str) -> None:
+        """A probe, which may come before its time, got a signed Release of it that is not behind."""
+        standing = self.of(source)
+        self._turn(source, standing, breakers.vouched(standing.breaker, self.now(), self.settings))
+
     def failed(self, source: str, error: FetchError) -> None:
         """It did not. That it lacks something is no failure of it, and our own disk is not its fault."""
         if error.failure in _OURS:
