@@ -85,7 +85,8 @@ class PrivateApt:
     `sources` is the text of a sources.list, or of a deb822 .sources file when it begins with a field.
     `chroot` is a tree (debootstrap's) whose apt and libraries are used instead of this machine's; its
     private root is then made inside that tree, and `keyring`, where given, is copied there (in `sources`
-    write `@KEYRING@` for its path). `options` are lines such as {"Acquire::PDiffs": "false"}.
+    write `@KEYRING@` for its path). `options` are lines such as {"Acquire::PDiffs": "false"}; `environment` is added to
+    apt's own.
     """
 
     def __init__(
@@ -99,9 +100,11 @@ class PrivateApt:
         languages: tuple[str, ...] = ("none",),
         options: Mapping[str, str] | None = None,
         chroot: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         timeout_s: float = APT_TIMEOUT_S,
     ) -> None:
         self._chroot = chroot
+        self._environment = dict(environment or {})
         self._timeout_s = timeout_s
         self.root = root
         if chroot is not None:
@@ -156,6 +159,7 @@ class PrivateApt:
             "LC_ALL": "C.UTF-8",
             "DEBIAN_FRONTEND": "noninteractive",
             "APT_CONFIG": f"{self.inside}/apt.conf",
+            **self._environment,
         }
         return _bounded(command, environment, None if self._chroot else Path(inside), self._timeout_s)
 

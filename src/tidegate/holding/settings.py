@@ -9,7 +9,8 @@ class HoldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`[hold]`: what the fleet is to have before it asks."""
 
     forget_after_s: Annotated[
-        float, Meta(gt=0, description="what clients have not asked for in so long is no longer held on their account")
+        float,
+        Meta(gt=0, description="what nobody asked for or reported in so long is no longer wanted for that"),
     ] = 7_776_000.0
     count_interval_s: Annotated[
         float, Meta(gt=0, description="between two counts of what is held of what the fleet would need (readiness)")
