@@ -11,6 +11,7 @@ from tidegate.cli.exposure_export import exposure_export
 from tidegate.cli.gc import gc
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
+from tidegate.cli.postmortem import postmortem
 from tidegate.cli.readiness import readiness
 from tidegate.cli.refresh import refresh
 from tidegate.cli.render import JsonOption
@@ -55,6 +56,7 @@ app.command()(exposure_export)
 app.command()(gc)
 app.add_typer(journal.app, name="journal")
 app.add_typer(incident.app, name="incident")
+app.command()(postmortem)
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Show incidents, and write down what people do and say about them.")
 
 LISTED_MAX = 20
+
+
+class ExportFormat(StrEnum):
+    """How an incident can be written for others."""
+
+    STIX = "stix"
+
+
 _COLUMNS = (
     Column("id"),
     Column("state"),
@@ -188,6 +197,34 @@ def claim(
         judged |= {"claim": f"C{len(known) + 1}", "status": status or "pending", "confidence": confidence or 0}
         said: dict[str, Value] = {"said_by": by, "url": url, "said_at": said_at, "attributes_to": attributes_to}
         _write("claim", incident, journal, context, as_json, **judged, **said)
+
+
+@app.command()
+def export(
+    incident: IdArgument,
+    form: Annotated[ExportFormat, typer.Option("--format", help="STIX 2.1 is the only one.")] = ExportFormat.STIX,
+    author: Annotated[
+        str, typer.Option("--author", metavar="NAME", help="Whose word it is: your organization's name.")
+    ] = "operator of a Tidegate gateway",
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> None:
+    """Write an incident as a STIX 2.1 bundle: what happened, and what people say about it, as notes and opinions.
+
+    A claim of attribution is an attributed-to relationship with its confidence. The same incident gives the same
+    bundle. Needs the package stix2 (`pip install 'tidegate[stix]'`).
+    """
+    del form
+    from tidegate.incidents.stix import bundle
+
+    with opened(config, state) as journal:
+        one = found_in(all_of(journal, config, time.time()), incident)
+        (row,) = journal.rows(after=one.opened - 1, limit=1)
+    try:
+        say(bundle(one, origin=row.hash.hex(), author=author))
+    except ImportError:
+        todo = "Install it: pip install 'tidegate[stix]'"
+        raise Failure(ExitCode.UNAVAILABLE, Complaint("the package stix2 is not installed", todo=todo)) from None
 
 
 # What they share

@@ -50,6 +50,7 @@ _REPORTS = {
     "incident-action": "tidegate.web.incident_report:WrittenReport",
     "incident-claim": "tidegate.web.incident_report:WrittenReport",
     "incident-close": "tidegate.web.incident_report:WrittenReport",
+    "postmortem": "tidegate.incidents.postmortem:Postmortem",
     "journal-show": "tidegate.web.journal_report:JournalReport",
     "journal-export": "tidegate.web.journal_report:EventReport",
     "journal-verify": "tidegate.web.journal_report:ChainReport",

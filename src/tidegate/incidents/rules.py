@@ -23,7 +23,7 @@ class Severity(IntEnum):
 
 SEVERITIES: Mapping[Severity, str] = {
     Severity.SEV1: "hosts are refused what they ask for, now",
-    Severity.SEV2: "hosts are served, but nothing new can reach them, or soon apt will not take what does",
+    Severity.SEV2: "hosts are served, but nothing new reaches them, or apt refuses what is served",
     Severity.SEV3: "a margin is gone: the next fault would be felt; somebody should look today",
     Severity.SEV4: "it took care of itself; somebody should know",
 }

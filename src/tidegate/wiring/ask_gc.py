@@ -48,6 +48,7 @@ def _gc_at_rest(gathered: Gathered, store: Store, *, dry_run: bool) -> GcReport:
     decide = surveying(
         store,
         settings.store,
+        settings.incidents,
         archives=lambda: names,
         forget_after_s=lambda: settings.hold.forget_after_s,
         offline=settings.fetch.offline,

@@ -199,6 +199,7 @@ class Worker:
         survey = surveying(
             self.store,
             self.settings.store,
+            self.settings.incidents,
             archives=lambda: self.archives,
             forget_after_s=lambda: self.settings.hold.forget_after_s,
             offline=self.fetching.health.offline,
