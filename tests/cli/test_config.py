@@ -45,6 +45,18 @@ def test_show_tells_every_setting_and_who_set_it(file: Path, monkeypatch: pytest
     assert found["archive[0].source[0].url"] == ("http://a.example/debian", "default")
 
 
+def test_show_tells_of_each_feed_and_who_set_it(tmp_path: Path) -> None:
+    file = tmp_path / "t.toml"
+    file.write_text('archive = []\n[[advisories.feed]]\nname = "kev"\nurls = ["https://x.example/kev.json"]\n')
+    answer = tidegate("config", "show", "--config", file, "--json").good().json
+    found = {each["key"]: (each["value"], each["source"]) for each in answer["settings"]}
+    assert found["advisories.known_feeds"] == (False, "default")
+    assert found["advisories.feed[0].urls"] == (["https://x.example/kev.json"], f"{file}:4")
+    assert found["advisories.feed[0].pages_of"] == ("", "default")
+    explained = tidegate("config", "explain", "advisories.feed.urls", "--config", file, "--json").good().json
+    assert (explained["variable"], len(explained["values"])) == (None, 1)
+
+
 def test_show_for_people_leaves_defaults_out_when_asked(file: Path) -> None:
     ended = tidegate("config", "show", "--given", "--config", file).good()
     assert ended.out.splitlines()[0].split() == ["SETTING", "VALUE", "FROM"]

@@ -248,12 +248,19 @@ def _feed(one: "FeedReport", report: "FeedsReport") -> list[str]:
         one.state if one.kept else f"{one.state}, not kept",
         age(one.current_at, report.at),
         "" if one.published_at is None else age(one.published_at, report.at),
-        octets(one.file_bytes or 0) if one.records is None else f"{one.records:,}",
+        _amount(one),
         "" if one.unreadable is None else f"{one.unreadable:,}",
         one.verified or "",
         _next(one, report),
         one.origin or ", ".join(one.sources),
     ]
+
+
+def _amount(one: "FeedReport") -> str:
+    """Records, or the bytes of what nobody here reads."""
+    if one.records is not None:
+        return f"{one.records:,}"
+    return "" if one.file_bytes is None else octets(one.file_bytes)
 
 
 def _next(one: "FeedReport", report: "FeedsReport") -> str:

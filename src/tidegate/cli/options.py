@@ -59,6 +59,16 @@ def epoch(at: datetime | None) -> int | None:
     return None if at is None else int(at.replace(tzinfo=UTC).timestamp())
 
 
+KnownFeedsOption = Annotated[
+    bool,
+    typer.Option(
+        "--known-feeds",
+        help="Keep the vendors' usual feeds on vulnerabilities, fetched whole from where they are known to be"
+        " (advisories.known_feeds).",
+    ),
+]
+
+
 def overrides(**given: object) -> tuple["Override", ...]:
     """What the command line sets, by the option's name; None is left to environment, file and default."""
     from tidegate.config.environment import Override
@@ -85,5 +95,6 @@ _KEYS = {
     "admin": "admin.listen",
     "workers": "gateway.workers",
     "known_mirrors": "fetch.known_mirrors",
+    "known_feeds": "advisories.known_feeds",
     "offline": "fetch.offline",
 }

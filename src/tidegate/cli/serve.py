@@ -8,6 +8,7 @@ import typer
 from tidegate.cli.options import (
     AdminOption,
     ConfigOption,
+    KnownFeedsOption,
     KnownMirrorsOption,
     ListenOption,
     StateOption,
@@ -30,6 +31,7 @@ def serve(
         typer.Option("--offline", help="Serve what is held; connect to no source (fetch.offline)."),
     ] = False,
     known_mirrors: KnownMirrorsOption = False,
+    known_feeds: KnownFeedsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve apt from a verified store, until it is told to stop.
@@ -55,6 +57,7 @@ def serve(
         admin=admin,
         workers=workers,
         known_mirrors=known,
+        known_feeds=known_feeds or None,
         offline=offline or None,
     )
     program = Program(
