@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.advisories.samples import NOON, parsed, provenance, statement
-from tidegate.advisories.history import SCORE_STEP, History, Verified
+from tidegate.advisories.history import SCORE_STEP, History, Naming, Verified
 from tidegate.advisories.listing import By, Listing, Page
 from tidegate.advisories.statement import Kind, Parsed, Problem, Record, Score, Severity, Statement, Status
 
@@ -272,6 +272,24 @@ class HistoryContract:
         assert history.about("CVE-2026-0001", NOON - 1) == ()
         assert {one.record.id for one in history.editions(FEED)} == {"UBUNTU-CVE-2026-0001", "USN-1-1"}
         assert (list(history.editions("kev")), list(history.editions(FEED, NOON - 1))) == ([], [])
+
+    def test_which_records_speak_of_cves_is_told_for_many_at_once(self, history: History) -> None:
+        cves = [f"CVE-2026-{number:04}" for number in range(1200)]
+        take(history, NOON, Parsed(Record("USN-1-1", Kind.NOTICE, "USN-1-1", published=5, cves=tuple(cves)), ()))
+        take(history, NOON, Parsed(Record("USN-2-1", Kind.NOTICE, "USN-2-1", cves=("CVE-2026-0007",)), ()))
+        take(history, NOON, Parsed(Record("CVE-2026-0007", Kind.CVE, "CVE-2026-0007", cves=("CVE-2026-0007",)), ()))
+        assert history.naming(["CVE-2026-0007", "CVE-1-1"], Kind.NOTICE) == (
+            Naming("CVE-2026-0007", "USN-1-1", FEED, 5),
+            Naming("CVE-2026-0007", "USN-2-1", FEED, None),
+        )
+        assert len(history.naming(cves, Kind.NOTICE)) == 1201
+        assert history.naming(cves, Kind.NOTICE, NOON - 1) == ()
+        # Another edition no longer speaks of it: at this very moment, and later.
+        take(history, NOON, Parsed(Record("USN-2-1", Kind.NOTICE, "USN-2-1", cves=("CVE-2026-0008",)), ()))
+        take(history, NOON + 5, Parsed(Record("USN-1-1", Kind.NOTICE, "USN-1-1", cves=("CVE-2026-0009",)), ()))
+        assert history.naming(["CVE-2026-0007"], Kind.NOTICE) == ()
+        assert [one.about for one in history.naming(["CVE-2026-0007"], Kind.NOTICE, NOON)] == ["USN-1-1"]
+        assert [one.record.id for one in history.mentions("CVE-2026-0007")] == ["CVE-2026-0007"]
 
     def test_what_there_is_is_listed_newest_first_a_page_at_a_time(self, history: History) -> None:
         for number, published in enumerate((100, None, 300, 300)):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from tidegate.advisories.listing import Listing, Page
-from tidegate.advisories.statement import Parsed, Place, Problem, Record, Score, Statement
+from tidegate.advisories.statement import Kind, Parsed, Place, Problem, Record, Score, Statement
 
 SCORE_STEP = 0.01
 """A probability of EPSS that moved by less begins no new span: all 300,000 move a little each day."""
@@ -76,6 +76,16 @@ class Edition:
     digest: bytes
     since: int
     until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """That a record speaks of a CVE. `about` is what the record is known by, `published` its own date."""
+
+    cve: str
+    about: str
+    feed: str
+    published: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,10 @@ class History(Protocol):
 
     def mentions(self, cve: str, as_of: int | None = None) -> tuple[Edition, ...]:
         """Every record that speaks of a CVE, by feed and id: the vendors' records of it, notices, KEV."""
+        ...
+
+    def naming(self, cves: Collection[str], kind: Kind, as_of: int | None = None) -> tuple[Naming, ...]:
+        """Which records of a kind speak of which of these CVEs: by CVE, record and feed. No record is read for it."""
         ...
 
     def about(self, name: str, as_of: int | None = None) -> tuple[Edition, ...]:

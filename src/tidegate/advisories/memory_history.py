@@ -9,6 +9,7 @@ from tidegate.advisories.history import (
     Edition,
     FeedState,
     Known,
+    Naming,
     Provenance,
     Said,
     Unreadable,
@@ -28,7 +29,7 @@ from tidegate.advisories.listing import (
     priority_of,
     wording,
 )
-from tidegate.advisories.statement import Parsed, Place, Problem, Record, Score, Statement
+from tidegate.advisories.statement import Kind, Parsed, Place, Problem, Record, Score, Statement
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -243,6 +244,15 @@ class MemoryHistory:
             if cve in span.value[0].cves
         ]
         return tuple(sorted(found, key=lambda edition: (edition.feed, edition.record.id)))
+
+    def naming(self, cves: Collection[str], kind: Kind, as_of: int | None = None) -> tuple[Naming, ...]:
+        found = {
+            Naming(cve, one.record.about, one.feed, one.record.published)
+            for one in self._editions(as_of)
+            if one.record.kind is kind
+            for cve in set(cves).intersection(one.record.cves)
+        }
+        return tuple(sorted(found, key=lambda one: (one.cve, one.about, one.feed)))
 
     def about(self, name: str, as_of: int | None = None) -> tuple[Edition, ...]:
         found = (one for one in self._editions(as_of) if one.record.about == name)

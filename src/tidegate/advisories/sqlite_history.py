@@ -1,7 +1,8 @@
 """`History` in SQLite: one file, readers that never wait for an import, an import that is all or nothing."""
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import zstandard
 
 from tidegate.advisories import sqlite_listing
-from tidegate.advisories.history import Edition, FeedState, Provenance, Said, Unreadable, Verified
+from tidegate.advisories.history import Edition, FeedState, Naming, Provenance, Said, Unreadable, Verified
 from tidegate.advisories.listing import Listed, Listing, Page
 from tidegate.advisories.sqlite_session import SCHEMA, SqliteSession, head_of, statement_of
-from tidegate.advisories.statement import Problem, Score
+from tidegate.advisories.statement import Kind, Problem, Score
 from tidegate.store.sqlite import connect, transaction
 
 ROWS_AT_ONCE = 4096
@@ -34,10 +35,16 @@ _EDITION = "SELECT r.feed, t.head, t.digest, t.since, t.until FROM record r JOIN
 _RECORD = _EDITION + " WHERE r.feed = :feed AND r.text = :name" + _HOLDS
 _MENTIONS = (
     _EDITION
-    + " JOIN mention m ON m.record = r.id JOIN name c ON c.id = m.cve WHERE c.text = :name"
+    + " JOIN mention m ON m.record = t.record AND m.since = t.since JOIN name c ON c.id = m.cve WHERE c.text = :name"
     + _HOLDS
     + " ORDER BY r.feed, r.text"
 )
+_NAMED = """
+SELECT c.text, a.text, t.feed, t.published FROM json_each(:cves) j CROSS JOIN name c ON c.text = j.value
+  CROSS JOIN mention m ON m.cve = c.id JOIN edition t ON t.record = m.record AND t.since = m.since
+  JOIN name a ON a.id = t.about WHERE t.kind = :kind
+"""
+_NAMING = _NAMED + _HOLDS + " ORDER BY c.text, a.text, t.feed"
 _ABOUT = _EDITION + " JOIN name a ON a.id = t.about WHERE a.text = :name" + _HOLDS + " ORDER BY r.feed, r.text"
 _UNREADABLE = "SELECT t.feed, t.record, t.place, t.what, t.since, t.until FROM unreadable t WHERE TRUE"
 _SCORE_NOW = "SELECT cve, probability, percentile FROM score WHERE cve = ? AND until IS NULL"
@@ -120,9 +127,11 @@ class SqliteHistory:
         return _edition(rows[0]) if rows else None
 
     def mentions(self, cve: str, as_of: int | None = None) -> tuple[Edition, ...]:
-        rows = self._rows(_MENTIONS, {"name": cve, "at": _at(as_of)})
-        # The table is of all editions together: this one may not speak of it yet, or not any more.
-        return tuple(edition for edition in map(_edition, rows) if cve in edition.record.cves)
+        return tuple(map(_edition, self._rows(_MENTIONS, {"name": cve, "at": _at(as_of)})))
+
+    def naming(self, cves: Collection[str], kind: Kind, as_of: int | None = None) -> tuple[Naming, ...]:
+        values: dict[str, object] = {"kind": kind.value, "at": _at(as_of), "cves": json.dumps(sorted(set(cves)))}
+        return tuple(Naming(*row) for row in self._rows(_NAMING, values))
 
     def about(self, name: str, as_of: int | None = None) -> tuple[Edition, ...]:
         return tuple(map(_edition, self._rows(_ABOUT, {"name": name, "at": _at(as_of)})))

@@ -39,7 +39,8 @@ CREATE INDEX IF NOT EXISTS edition_wording ON edition (wording);
 CREATE TABLE IF NOT EXISTS wording (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE);
 CREATE VIRTUAL TABLE IF NOT EXISTS wording_text USING fts5 (
   text, content = '', detail = full, tokenize = 'unicode61 remove_diacritics 0', prefix = '2 3');
-CREATE TABLE IF NOT EXISTS mention (cve INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (cve, record))
+CREATE TABLE IF NOT EXISTS mention (
+  cve INTEGER NOT NULL, record INTEGER NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (cve, record, since))
   WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verbatim (digest BLOB PRIMARY KEY, zstd BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS subject (
@@ -283,13 +284,19 @@ class SqliteSession:
             return
         if row is not None:
             self._end(_END_EDITION, [record])
+            # What an edition of this very moment spoke of, it never did.
+            self._write.executemany(
+                "DELETE FROM mention WHERE cve = ? AND record = ? AND since = ?",
+                [(self._name(cve), record, self._now) for cve in head_of(row[1]).cves],
+            )
         listed = (self._name(head.about), head.kind.value, head.published, priority_of(head), self._feed)
         self._write.execute(
             "INSERT INTO edition VALUES (?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (record, self._now, digest, head.modified, packed, *listed, self._wording(parsed)),
         )
         self._write.executemany(
-            "INSERT OR IGNORE INTO mention VALUES (?, ?)", [(self._name(cve), record) for cve in head.cves]
+            "INSERT OR IGNORE INTO mention VALUES (?, ?, ?)",
+            [(self._name(cve), record, self._now) for cve in head.cves],
         )
 
     def _wording(self, parsed: Parsed) -> int:

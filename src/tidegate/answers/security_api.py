@@ -4,7 +4,7 @@ What the API itself said is given as it said it, as long as it is not older than
 put together from those (`ubuntu_cve`, `ubuntu_notice`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -22,7 +22,12 @@ CVE_FEEDS = (CVES, "ubuntu-tracker", "ubuntu-osv", "ubuntu-vex")
 NOTICE_FEEDS = (NOTICES, "ubuntu-osv")
 LINKED_MAX = 2000
 """CVEs of one notice whose other notices are told; a kernel's notice has some 600."""
+PACKAGES_OF_ONE_MAX = 200_000
+"""Packages of the notices within a CVE, some 300 bytes each; a kernel's CVE has some 50,000."""
+PACKAGES_OF_LIST_MAX = 20_000
+"""Within all CVEs of a list. What is beyond is told by each CVE and each notice for itself."""
 
+_REPEATED = frozenset({"cves", "releases", "related_notices"})
 _JSON = msgspec.json.Decoder()
 
 
@@ -35,6 +40,8 @@ class SecurityApi:
         self._as_of = as_of
         self._limits = limits
         self._notices: dict[str, Json | None] = {}
+        self._named: dict[str, list[str]] = {}
+        self._packages_left = PACKAGES_OF_ONE_MAX
         self._states = {state.provenance.feed: state for state in history.feeds(as_of)}
 
     def cve(self, cve: str, *, show_hidden: bool = False) -> Json | None:
@@ -52,6 +59,7 @@ class SecurityApi:
     def cves(self, listing: Listing, *, show_hidden: bool = False) -> Json:
         """A page of CVEs."""
         page = self._history.listed(listing, self._as_of)
+        self._packages_left = PACKAGES_OF_LIST_MAX
         found = [self._cve(one.about, show_hidden=show_hidden) for one in page.listed]
         body = {"cves": [one for one in found if one], **_paging(listing, page.total)}
         return with_age(body, self._age)
@@ -69,10 +77,10 @@ class SecurityApi:
             return None
         body = self._as_published(editions, CVES)
         if body is None:
-            ids = self._notices_of(cve)
+            ids = self._notices_of([cve]).get(cve, [])
             nested = [self._notice(identity) for identity in ids]
             body = cve_of(cve, editions, self._history.said(cve, self._as_of), ids)
-            body["notices"] = [_nested(one) for one in nested if one]
+            body["notices"] = [self._with_packages(one) for one in nested if one]
         notices = body.get("notices")
         shown = [one for one in notices if isinstance(one, dict)] if isinstance(notices, list) else []
         body["notices"] = [one for one in shown if show_hidden or one.get("is_hidden") is not True]
@@ -101,17 +109,24 @@ class SecurityApi:
     def _linked(self, notice: Json) -> Json:
         if isinstance(notice.get("cves"), list) and "related_notices" in notice:
             return notice
-        cves = cves_of(notice)[:LINKED_MAX]
-        return linked(notice, {cve: self._notices_of(cve) for cve in cves})
+        return linked(notice, self._notices_of(cves_of(notice)[:LINKED_MAX]))
 
-    def _notices_of(self, cve: str) -> tuple[str, ...]:
-        """The notices on a CVE, the newest first."""
-        found = {
-            one.record.id: one.record.published or 0
-            for one in self._history.mentions(cve, self._as_of)
-            if one.record.kind is Kind.NOTICE and one.feed in NOTICE_FEEDS and ("Hidden", "yes") not in one.record.facts
-        }
-        return tuple(sorted(found, key=lambda identity: (-found[identity], identity)))
+    def _notices_of(self, cves: Collection[str]) -> dict[str, list[str]]:
+        """The notices on each of these CVEs, the newest first."""
+        dated: dict[str, dict[str, int]] = {cve: {} for cve in cves if cve not in self._named}
+        for one in self._history.naming(dated, Kind.NOTICE, self._as_of):
+            if one.feed in NOTICE_FEEDS:
+                dated[one.cve][one.about] = one.published or 0
+        for cve, found in dated.items():
+            self._named[cve] = [name for name, _ in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))]
+        return {cve: self._named[cve] for cve in cves}
+
+    def _with_packages(self, notice: Json) -> Json:
+        """A notice within a CVE: what it repeats is left out, and beyond a bound which packages it updates as well."""
+        nested = {name: value for name, value in notice.items() if name not in _REPEATED}
+        packages = nested.get("release_packages")
+        self._packages_left -= sum(map(len, packages.values())) if isinstance(packages, dict) else 0
+        return nested if self._packages_left >= 0 else {**nested, "release_packages": {}}
 
     def _as_published(self, editions: Iterable[Edition], feed: str) -> Json | None:
         """What the API itself said, unless others are newer and it is old."""
@@ -136,11 +151,6 @@ class SecurityApi:
 
 def _newer(one: FeedState, other: FeedState) -> bool:
     return one.confirmed_at >= other.confirmed_at
-
-
-def _nested(notice: Json) -> Json:
-    """A notice as a CVE has it: without what it would repeat."""
-    return {name: value for name, value in notice.items() if name not in ("cves", "releases", "related_notices")}
 
 
 def _paging(listing: Listing, total: int) -> Json:
