@@ -162,8 +162,8 @@ def report_command(
 ) -> None:
     """Print the one line of shell that prints what a host has.
 
-    It needs no rights, changes nothing, and asks nobody: `ssh HOST "$(tidegate fleet report-command)" | tidegate
-    fleet add`. With --to it sends that to the gateway, with the token in /etc/tidegate/report-token. How hosts report
+    It needs no rights, changes nothing, and asks nobody: `tidegate fleet report-command | ssh HOST sh | tidegate fleet
+    add`. With --to it sends that to the gateway, with the token in /etc/tidegate/report-token. How hosts report
     by themselves: `tidegate client-config --form report-timer`.
     """
     from tidegate.cli.client_config.gateway import gateway_at
