@@ -130,8 +130,9 @@ async def _ended(child: asyncio.subprocess.Process) -> None:
     if child.stdin is not None:
         child.stdin.close()
     try:
-        async with asyncio.timeout(STOP_GRACE_S):
-            await child.wait()
+        with contextlib.suppress(TimeoutError):  # an OSError, which would be taken for one of the child's
+            async with asyncio.timeout(STOP_GRACE_S):
+                await child.wait()
     finally:
         if child.returncode is None:
             child.kill()
