@@ -15,7 +15,7 @@ from tidegate.fleet.sqlite_hosts import SqliteHosts
 from tidegate.store.journal import Value
 from tidegate.store.tokens import Scope, TokenFile
 from tidegate.web.fleet_control import fleet_routes
-from tidegate.web.fleet_intake import Doorkeeper, intake_routes
+from tidegate.web.fleet_intake import intake_routes
 from tidegate.web.serving import Serving, control_socket
 from tidegate.wiring.fleet_desk import FleetDesk
 
@@ -41,10 +41,10 @@ class Desk:
         self.hosts = SqliteHosts(directory / "fleet.db")
         self.tokens = TokenFile(directory / "tokens.json")
         self.token, _ = self.tokens.add("fleet", Scope.REPORT, 1)
-        self.door = Doorkeeper()
         self.desk = FleetDesk(
             self.hosts, self.tokens, settings or FleetSettings(), self._note, now=lambda: float(self.now)
         )
+        self.door = self.desk.door
         self._control = control_socket(directory / "desk.sock")
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = int(self._socket.getsockname()[1])
@@ -91,7 +91,7 @@ class Desk:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        app = Starlette(routes=intake_routes(self.desk, self.door))
+        app = Starlette(routes=intake_routes(self.desk))
         serving = Serving(app, self._socket, connections_max=CONNECTIONS_MAX)
         control = Serving(Starlette(routes=fleet_routes(self.desk)), self._control)
         self._ready.set()

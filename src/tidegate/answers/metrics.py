@@ -50,3 +50,15 @@ def exposure_metrics(
     unknown = GaugeMetricFamily("tidegate_hosts_silent", "Hosts that stopped reporting: unknown since then", silent)
     known = GaugeMetricFamily("tidegate_hosts_clean", "Hosts of which it is known that nothing is open", clean)
     return [found, open_to, unknown, known]
+
+
+def report_metrics(answers: Mapping[int, int], known: int) -> "list[Metric]":
+    """What hosts were answered that came to report, by status; and how many hosts are known."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    told = CounterMetricFamily(
+        "tidegate_reports", "Answers to hosts that report, by status: 204 nothing new, 409 send it", labels=["status"]
+    )
+    for status, count in sorted(answers.items()):
+        told.add_metric([str(status)], count)
+    return [told, GaugeMetricFamily("tidegate_hosts", "Hosts that are known", known)]

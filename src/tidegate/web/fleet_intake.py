@@ -38,27 +38,6 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _FORMS = {"application/vnd.cyclonedx+json": Form.CYCLONEDX}
 
 
-class IntakeView(Protocol):
-    """What the intake needs of the program around it."""
-
-    @property
-    def fleet_settings(self) -> FleetSettings:
-        """Those in force now."""
-        ...
-
-    def reporter(self, secret: str) -> Token | None:
-        """The token with this secret, if it allows to report. Raises UnusableTokensError."""
-        ...
-
-    async def confirm(self, sha256: bytes, said: Beside, token: Token, words: frozenset[str]) -> bool:
-        """As `Intake.confirm`, off the event loop."""
-        ...
-
-    async def take(self, sent: Sent) -> Taken:
-        """As `Intake.take`, off the event loop."""
-        ...
-
-
 class RefusedError(Exception):
     """A no: its status, and a sentence that says what, where, and what to do."""
 
@@ -108,9 +87,35 @@ class Doorkeeper:
             raise _busy()
 
 
-def intake_routes(view: IntakeView, door: Doorkeeper | None = None) -> list[Route]:
+class IntakeView(Protocol):
+    """What the intake needs of the program around it."""
+
+    @property
+    def fleet_settings(self) -> FleetSettings:
+        """Those in force now."""
+        ...
+
+    @property
+    def door(self) -> Doorkeeper:
+        """Of which there is one, for all that come in."""
+        ...
+
+    def reporter(self, secret: str) -> Token | None:
+        """The token with this secret, if it allows to report. Raises UnusableTokensError."""
+        ...
+
+    async def confirm(self, sha256: bytes, said: Beside, token: Token, words: frozenset[str]) -> bool:
+        """As `Intake.confirm`, off the event loop."""
+        ...
+
+    async def take(self, sent: Sent) -> Taken:
+        """As `Intake.take`, off the event loop."""
+        ...
+
+
+def intake_routes(view: IntakeView) -> list[Route]:
     """To be served towards the fleet."""
-    door = door or Doorkeeper()
+    door = view.door
 
     async def report(request: Request) -> Response:
         client = request.client.host if request.client else ""

@@ -66,6 +66,7 @@ class Desk:
         )
         self.advisories, self.advisories_for_hosts = told(self.view.lookout), told()
         self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
+        self.view.report_answers = self.fleet.door.answers
 
     def reconfigure(self, settings: Settings) -> None:
         """Go by these from now on; ages count from the next start."""

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from pyroaring import BitMap
 
 from tidegate.answers.age import Age, age_of
-from tidegate.answers.metrics import exposure_metrics, feed_metrics
+from tidegate.answers.metrics import exposure_metrics, feed_metrics, report_metrics
 from tidegate.answers.openvex import Judged
 from tidegate.fleet.freshness import AgeLimits
 from tidegate.fleet.lookout import Lookout
@@ -41,6 +41,8 @@ class DeskView:
         self._alone = alone
         self.lookout = stores.lookout(alone, limits)
         self.hosts = WatchedHosts(stores.hosts, self.lookout)
+        self.report_answers: Mapping[int, int] = {}
+        """How hosts that report were answered, by status; whoever lets them in counts."""
         self._past = asyncio.Semaphore(PAST_AT_ONCE)
 
     async def fleet_exposure(
@@ -84,7 +86,8 @@ class DeskView:
             silent=len(lookout.stale(now)),
             clean=0 if any(lookout.gaps().values()) else len(clean),
         )
-        return [*feed_metrics(self.stores.history.feeds(), now, self.limits), *told]
+        reports = report_metrics(dict(self.report_answers), len(everybody))
+        return [*feed_metrics(self.stores.history.feeds(), now, self.limits), *told, *reports]
 
     async def _asked(self, question: Callable[[Lookout, int], T], at: int | None) -> T:
         if at is None:

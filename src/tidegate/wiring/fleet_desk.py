@@ -12,6 +12,7 @@ from tidegate.fleet.hosts import Hosts
 from tidegate.fleet.intake import Note, Sent, Taken
 from tidegate.fleet.settings import FleetSettings
 from tidegate.store.tokens import Scope, Token, TokenFile
+from tidegate.web.fleet_intake import Doorkeeper
 from tidegate.web.fleet_report import (
     FleetAddReport,
     FleetRemoveReport,
@@ -46,6 +47,7 @@ class FleetDesk:
         self._tokens = tokens
         self._note = note
         self._now = now
+        self.door = Doorkeeper()
         self.reconfigure(settings)
         # One at a time, since it is work for the processor, and what is made of 32 MiB takes 300. Whoever has nothing
         # new, or a report as they mostly are, does not wait for one that is long.
