@@ -9,7 +9,7 @@ from tidegate.answers.settings import AnswersSettings
 from tidegate.fleet.settings import FleetSettings
 from tidegate.gateway.settings import GatewaySettings
 from tidegate.holding.settings import HoldSettings
-from tidegate.incidents.settings import IncidentSettings
+from tidegate.incidents.settings import HookSettings, IncidentSettings
 from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.settings import ArchiveSettings, FetchSettings, HealthSettings
 from tidegate.store.settings import JournalSettings, StoreSettings
@@ -39,6 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         AnswersSettings()
     )
     incidents: Annotated[IncidentSettings, Meta(description="when one begins and when it is over")] = IncidentSettings()
+    hook: Annotated[tuple[HookSettings, ...], Meta(description="who is told of incidents")] = ()
     archive: Annotated[
         tuple[ArchiveSettings, ...],
         Meta(description="what is served; where none is named, the host's own apt sources say"),

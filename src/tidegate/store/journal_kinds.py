@@ -305,6 +305,10 @@ _ADVISORIES = (
     ),
     Kind("feed-fresh", "the feed", "after it was too old, it is fresh again", {"age_s": _number("how old")}),
 )
+_HOOKS = (
+    Kind("hook-failed", "its address", "a hook was not told of an incident; tries go on", {"reason": _REASON}),
+    Kind("hook-back", "its address", "it hears again", {"failures": _int("tries in a row that failed")}),
+)
 _FLEET = (
     Kind("host-removed", "the host's id", "somebody took a host out", {"name": _text("its name")}),
     Kind(
@@ -367,7 +371,7 @@ _JOURNAL = (
     ),
 )
 
-TABLE = (*_GATEWAY, *_SUITES, *_SOURCES, *_STORE, *_ADVISORIES, *_FLEET, *_PEOPLE, *_JOURNAL)
+TABLE = (*_GATEWAY, *_SUITES, *_SOURCES, *_STORE, *_ADVISORIES, *_FLEET, *_HOOKS, *_PEOPLE, *_JOURNAL)
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in TABLE}
 
 

@@ -7,6 +7,7 @@ STATE/advisories.db what the feeds said, and from when to when
 STATE/fleet.db      what the hosts reported, and from when to when
 STATE/feeds/        feeds' files as they were published: the newest of each, and those on their way
 STATE/tokens.json   who may report hosts: digests of tokens, never the tokens
+STATE/hooks.json    what each hook was told of incidents
 STATE/sources.json  what was learned of the sources; begun anew where it is missing
 STATE/running.json  who serves this state now, and where it listens
 STATE/control.sock  commands to the running gateway, for whoever may open it
@@ -64,6 +65,10 @@ class Layout:
     @property
     def tokens(self) -> Path:
         return self.state / "tokens.json"
+
+    @property
+    def hooks(self) -> Path:
+        return self.state / "hooks.json"
 
     @property
     def sources(self) -> Path:

@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import sys
 import time
+from collections.abc import Coroutine
 from functools import partial
 
 import msgspec
@@ -19,6 +20,7 @@ import uvloop
 
 from tidegate.config import Settings
 from tidegate.fleet.installed import installed
+from tidegate.incidents.settings import HookSettings
 from tidegate.store.holds import PackageKey, Reported
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
@@ -33,6 +35,8 @@ from tidegate.wiring.desk_process import LINE_BYTES_MAX, Orders, ToldNews, layou
 from tidegate.wiring.desk_view import DeskView
 from tidegate.wiring.fleet_desk import FleetDesk
 from tidegate.wiring.fleet_stores import FleetStores, open_fleet_stores
+from tidegate.wiring.hooks import Hooks
+from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.news import News
 
 PR_SET_PDEATHSIG = 1
@@ -65,6 +69,8 @@ class Desk:
             settings.answers.refuse_after_s,
         )
         self.advisories, self.advisories_for_hosts = told(self.view.lookout), told()
+        incidents = Incidents(stores.store.journal, settings.incidents)
+        self.hooks = Hooks(_hooks(settings), incidents, layout.hooks, self.journal.note)
         self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
         self.view.report_answers = self.fleet.door.answers
 
@@ -72,12 +78,17 @@ class Desk:
         """Go by these from now on; ages count from the next start."""
         self.fleet.reconfigure(settings.fleet)
         self.advising.reconfigure(settings)
+        self.hooks.reconfigure(_hooks(settings))
 
     def close(self) -> None:
         """Write down what waits."""
         self.advising.close()
         self.fleet.close()
         self.journal.close()
+
+    def works(self) -> "tuple[Coroutine[None, None, None], ...]":
+        """What it does until it is ended."""
+        return self.watch(), self.advising.run(), self.tell_holds(), self.hooks.run()
 
     async def watch(self) -> None:
         """Notice what changes elsewhere, and make answers ready before somebody asks. Until cancelled."""
@@ -122,6 +133,11 @@ class Desk:
         self.view.lookout.settle()
 
 
+def _hooks(settings: Settings) -> tuple[HookSettings, ...]:
+    """Offline, nobody is connected to, whoever asked for it."""
+    return () if settings.fetch.offline else settings.hook
+
+
 def tell(news: News) -> None:
     """To the gateway, which tells it as its own."""
     line = msgspec.json.encode(ToldNews(news.level, news.event, news.text, news.data))
@@ -153,7 +169,7 @@ async def _run() -> None:
     ]
     face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
     ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]
-    running = [loop.create_task(each) for each in (desk.watch(), desk.advising.run(), desk.tell_holds())]
+    running = [loop.create_task(each) for each in desk.works()]
     try:
         while line := await orders_in.readline():
             desk.reconfigure(msgspec.json.decode(line, type=Orders).settings)
