@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import AptFactory
-from tests.gateway_process import GatewayProcess
+from tests.gateway_process import GatewayProcess, journal_objections
 from tests.lab.faults import (
     BLACKHOLED,
     CORRUPT,
@@ -58,6 +58,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, stages: dict[Fault, Stage]
     process.start()
     yield process
     process.kill9()
+    assert journal_objections(process.state) == []
 
 
 def address(fault: Fault) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.gateway import access_log as module
-from tidegate.gateway.access_log import AccessLog, write_lines
+from tidegate.gateway.access_log import LACKING, AccessLog, write_lines
 
 lines = st.binary(max_size=80)
 peers = st.ip_addresses().map(str)
@@ -128,3 +128,14 @@ def test_lines_go_out_whole_and_in_pieces_that_a_pipe_takes_at_once(lengths: lis
         os.close(reading)
     assert b"".join(pieces) == lines
     assert all(piece.endswith(b"\n") for piece in pieces if len(piece) < select.PIPE_BUF)
+
+
+def test_what_is_lacking_is_counted_among_the_refused_and_the_word_for_it_is_not_told_to_people() -> None:
+    told: list[tuple[str, str]] = []
+    log = AccessLog(None)
+    log.on_refusal = lambda line, why: told.append((line, why))
+    for how in ("hit", f"refused; {LACKING}no source answers", "refused; no such path"):
+        log.note(("127.0.0.1", b"GET / HTTP/1.1", 200, 0, how))
+    log.flush()
+    assert (log.by_how["refused"], log.by_how["hit"], log.lacking) == (2, 1, 1)
+    assert [why for _, why in told] == ["no source answers", "no such path"]

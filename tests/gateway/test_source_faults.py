@@ -1,11 +1,13 @@
 """Sources that lie or die while clients are being served: nothing wrong is ever whole (threats 1, 2, 15 and 32)."""
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
 
 from tests.gateway.conftest import MIB, World, crowd_asking, make_archive, read_all, serving
 from tests.gateway.wire import close_all, request
+from tests.gateway_process import journal_objections
 from tests.simulator.faults import (
     CorruptByte,
     EndlessBody,
@@ -18,6 +20,8 @@ from tests.simulator.faults import (
     Truncate,
 )
 from tests.simulator.keys import Keys
+from tests.threats.conftest import journal_of
+from tidegate.store.journal import Event
 
 CROWD = 8
 HELD_AT = 600_000
@@ -112,6 +116,22 @@ def test_right_bytes_make_a_whole_body_however_they_came(world: World, cold: str
 
 
 # Sources that fail in the middle
+
+
+def test_who_went_on_for_whom_and_from_which_byte_is_in_the_journal(world: World, cold: str) -> None:
+    digest, state = hashlib.sha256(world.body(cold)).hexdigest(), world.gateway.state
+
+    def switches() -> list[Event]:
+        return [event for event in journal_of(state, "failover") if event.data["digest"] == digest]
+
+    before = len(switches())
+    with world.server.faulty(Truncate(HELD_AT), cold):
+        assert world.get(cold).status == 200
+    world.gateway.wait_for(lambda: len(switches()) > before)
+    event = switches()[-1]
+    assert (event.subject, event.data["to"]) == (world.server.url, world.second.url)
+    assert (event.data["at_byte"], event.data["archives"]) == (HELD_AT, "debian")
+    assert journal_objections(state) == []
 
 
 def test_source_that_ends_in_mid_body_is_followed_by_the_next_at_the_same_byte(world: World, cold: str) -> None:

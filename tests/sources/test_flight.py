@@ -174,6 +174,7 @@ async def test_the_next_source_goes_on_at_the_same_byte(
     assert await answered(other) == [(PATH, 206)]
     assert flight.fetched_bytes == SIZE
     assert flight.source == other.url
+    assert [(one.source, one.at_byte) for one in flight.left] == [(server.url, CUT_AT)]
 
 
 async def test_a_source_that_cannot_give_a_range_is_skipped_through(

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,13 @@ NOT_YET = {
 """Whoever is to write these is not there yet."""
 
 
-def written() -> Iterator[tuple[Path, str]]:
+@cache
+def written() -> tuple[tuple[Path, str], ...]:
     """Each kind that is named where an event is written, and where."""
+    return tuple(_written())
+
+
+def _written() -> Iterator[tuple[Path, str]]:
     for path in SOURCE.rglob("*.py"):
         # In the commands' room a note is a line to a person.
         writers = {"_write"} if path.is_relative_to(SOURCE / "cli") else WRITERS

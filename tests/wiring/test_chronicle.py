@@ -61,8 +61,11 @@ def test_what_was_served_since_the_last_time_is_written_down_with_how(desk: Desk
     desk.chronicle.note_served()
     desk.now.now += 60
     desk.chronicle.note_served()
-    ((kind, data),) = desk.told()
+    desk.now.now += 60
+    desk.chronicle.note_served()
+    (kind, data), (_, quiet) = desk.told()
     assert kind == "served"
+    assert (quiet["requests"], quiet["lacking"], quiet["since"]) == (0, 0, NOW + 60), "the lack is over"
     assert data == {
         "since": NOW,
         "until": NOW + 60,

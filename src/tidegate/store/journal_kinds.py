@@ -80,7 +80,7 @@ _GATEWAY = (
     Kind(
         "served",
         "`gateway`",
-        "what was answered, by all workers, since the last event of this kind; none where nobody asked",
+        "what was answered, by all workers, since the last event of this kind; none while nobody asks",
         {
             "since": _SINCE,
             "until": _UNTIL,

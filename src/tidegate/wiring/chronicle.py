@@ -43,6 +43,7 @@ class Chronicle:
         self._now = now
         self._before = counted()
         self._since = now()
+        self._lacked = False
         self._verdict = "unknown"
         self._last: Stock | None = None
 
@@ -61,11 +62,12 @@ class Chronicle:
             self.note_readiness()
 
     def note_served(self) -> None:
-        """Write down what was served since the last time, if anything was."""
+        """Write down what was served since the last time, if anything was; after a lack, that there is none as well."""
         tally, before, now = self._counted(), self._before, self._now()
         requests = sum(tally.by_status.values()) - sum(before.by_status.values())
         since, self._since, self._before = self._since, now, tally
-        if requests > 0:
+        lacking = tally.lacking - before.lacking
+        if requests > 0 or self._lacked:
             self._journal.note(
                 "served",
                 "gateway",
@@ -73,10 +75,12 @@ class Chronicle:
                 until=round(now, 3),
                 requests=requests,
                 bytes=tally.bytes - before.bytes,
-                lacking=tally.lacking - before.lacking,
+                lacking=lacking,
                 **_more("how", tally.by_how, before.by_how),
                 **_more("status", tally.by_status, before.by_status),
             )
+
+        self._lacked = lacking > 0
 
     def note_end(self) -> None:
         """The last answer is out."""
