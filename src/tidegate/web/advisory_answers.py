@@ -11,6 +11,7 @@ it says nothing any more, clients that would take it for an all-clear get an err
 and run in threads: they wait for the disk.
 """
 
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -82,6 +83,8 @@ def _security_api(view: AdvisoryView) -> list[tuple[str, End]]:
 
 
 def _others(view: AdvisoryView) -> list[tuple[str, End]]:
+    making = threading.Lock()
+
     @lru_cache(RENDERED_SUITES_MAX)
     def rendered(suite: str, as_of: int | None, _state: tuple[object, ...]) -> bytes | None:
         return debsecan.release(view.history, suite, as_of)
@@ -102,7 +105,10 @@ def _others(view: AdvisoryView) -> list[tuple[str, End]]:
         if age.refused:
             return PlainTextResponse(age.sentence + "\n", 503, age.headers())
         state = tuple((one.provenance.digest, one.provenance.fetched_at) for one in age.feeds)
-        data = rendered(_name(request), moment.as_of, state)
+        # All moments between two feeds are one, and of many who ask at once the first has it made.
+        as_of = None if moment.as_of is None else max(one.provenance.fetched_at for one in age.feeds)
+        with making:
+            data = rendered(_name(request), as_of, state)
         if data is None:
             return PlainTextResponse("no feed says anything about this suite\n", 404, age.headers())
         return Response(data, headers=age.headers(), media_type="application/octet-stream")
