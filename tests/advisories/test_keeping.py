@@ -13,6 +13,7 @@ from tests.advisories.samples import NOON, sample
 from tidegate.advisories.age import Limits
 from tidegate.advisories.at_hand import Brought, Same
 from tidegate.advisories.feed_folder import FeedFolder
+from tidegate.advisories.intake import Job, NotTaken, Taken
 from tidegate.advisories.keeping import FeedKeeping
 from tidegate.advisories.round import NotBrought
 from tidegate.advisories.subscription import Subscription
@@ -221,3 +222,27 @@ def test_settings_that_change_end_what_is_not_kept_and_begin_what_is(server: Fee
             await one.keeping.refresh("kev", lambda _: None)
 
     while_running(one, story)
+
+
+def test_a_defect_of_ours_is_told_and_the_feed_is_looked_at_again(server: FeedServer, place: Place) -> None:
+    server.paths["/kev.json"] = Served(sample("kev.json"))
+    healthy = place.intake
+
+    async def broken(job: Job, progress: Callable[[int], None]) -> Taken | NotTaken:
+        if not broken_once:
+            broken_once.append(job.feed)
+            raise RuntimeError("no such thing")
+        return await healthy(job, progress)
+
+    broken_once: list[str] = []
+    place.intake = broken
+    one = kept(place, subscription("kev", server.url("/kev.json")))
+
+    async def story() -> None:
+        await until(lambda: ("feed-failed", "kev") in one.kinds)
+        one.now += 60
+        one.keeping.standing("kev").woken.set()
+        await until(lambda: ("feed-taken-in", "kev") in one.kinds)
+
+    while_running(one, story)
+    assert "no such thing" in str(one.events[0][2]["reason"])

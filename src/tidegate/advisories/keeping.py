@@ -169,7 +169,10 @@ class FeedKeeping:
                 self._failed(name, str(error), (f"our own state cannot be read: {error}",))
                 due_at = None
             if due_at is not None and due_at <= self._now():
-                await self._round(self.subscriptions[name], lambda _: None)
+                try:
+                    await self._round(self.subscriptions[name], lambda _: None)
+                except Exception as error:  # a defect of ours, which must not end the keeping of this feed unseen
+                    self._failed(name, str(error), (f"a defect of Tidegate: {error!r}",))
                 continue
             wait_s = LOOK_AGAIN_MAX_S if due_at is None else min(LOOK_AGAIN_MAX_S, due_at - self._now())
             with contextlib.suppress(TimeoutError):
