@@ -135,6 +135,13 @@ def test_the_lines_are_right_for_the_shell_of_a_host(bulletin: Bulletin) -> None
     assert "libc6" in shown.stdout
 
 
+def test_what_is_not_on_a_list_that_is_not_held_is_not_known() -> None:
+    with Bulletin(held("ubuntu-osv")) as bulletin:
+        assert "CISA's list is not held here" in opened(bulletin, "/advisories/CVE-2026-35352").text
+    with Bulletin(held("ubuntu-osv", "kev")) as bulletin:
+        assert "not by CISA's list of 2026-05-01" in opened(bulletin, "/advisories/CVE-2026-35352").text
+
+
 def test_our_hosts_are_told_only_where_the_view_tells_them(bulletin: Bulletin) -> None:
     bulletin.hosts = [ExposedHost("web-1.example", "rust-coreutils", "0.5", "no-fix", "a fix is needed")]
     assert "web-1.example" in opened(bulletin, "/advisories/CVE-2026-35352").text

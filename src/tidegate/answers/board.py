@@ -21,6 +21,9 @@ REFERENCES_MAX = 100
 NOTICES_MAX = 200
 CVES_MAX = 1_000
 
+KEV = "kev"
+"""The feed that CISA's list is."""
+
 _MITIGATES = re.compile(r"\bmitigat", re.IGNORECASE)
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _TITLES = ("ubuntu-notices", "kev", "ubuntu-osv", "debian-osv")
@@ -79,6 +82,8 @@ class BoardPage:
     vector: str
     epss: Score | None
     exploited: Exploited | None
+    exploited_at: int | None
+    """When CISA's list was last seen to be current; None where it is not held, so that nothing follows from silence."""
     releases: tuple[OfRelease, ...]
     named: tuple[Named, ...]
     mitigation: str
@@ -98,7 +103,7 @@ def page(history: History, name: str, as_of: int | None = None) -> BoardPage | N
     mentions = history.mentions(name, as_of) if kind is Kind.CVE else ()
     records = [one.record for one in sorted(about, key=_rank)]
     facts = {key: value for record in reversed(records) for key, value in record.facts}
-    exploited = _exploited(mentions)
+    exploited, kev = _exploited(mentions), history.feed(KEV, as_of)
     severities = [one for record in records for one in record.severities]
     base = best(severities)
     plain = next((one.value for one in severities if one.scheme == "CVSS_V3_BASE"), None)
@@ -122,6 +127,7 @@ def page(history: History, name: str, as_of: int | None = None) -> BoardPage | N
         vector=base.vector if base else "",
         epss=history.score(name, as_of) if kind is Kind.CVE else None,
         exploited=exploited,
+        exploited_at=None if kev is None else kev.confirmed_at,
         releases=releases,
         named=named,
         mitigation=facts.get("Mitigation", "")[:TEXT_CHARS_MAX],
