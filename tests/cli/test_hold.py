@@ -1,10 +1,14 @@
 """`tidegate hold` before a real gateway: rules, what clients used, why; while it runs and when it does not."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.cli.commands import Ended, tidegate
 from tests.conftest import GatewayFactory
@@ -240,3 +244,25 @@ def test_a_rule_is_called_by_its_words_unless_it_has_a_name() -> None:
         assert len(wish_of(WishRequest(patterns=("x" * length, "y", "z")), [], 0).name) <= 100
     with pytest.raises(WishError, match="leave --closure out"):
         wish_of(WishRequest(suite="x", closure=True), [], 0)
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", categories=None), max_size=300), max_size=3).map(tuple),
+    st.text(max_size=120),
+)
+@example(("nginx\x1b[2J",), "")
+@example(("a\nb",), "x\x07y")
+@example(("\u202enginx", "ngin\x00"), "")
+@example(("nginx\n",), "web\n")
+def test_whatever_a_rule_is_made_of_no_control_character_gets_in_or_is_said(
+    patterns: tuple[str, ...], name: str
+) -> None:
+    said = [*patterns, name]
+    with contextlib.suppress(WishError):
+        wish = wish_of(WishRequest(patterns=patterns, name=name), [], 0)
+        assert all(re.fullmatch(r"[A-Za-z0-9+.\-*?\[\]!]+\^?", one) for one in wish.patterns)
+        said = [wish.name]
+    if any(not one.isprintable() for one in said):
+        with pytest.raises(WishError) as refused:
+            wish_of(WishRequest(patterns=patterns, name=name), [], 0)
+        assert str(refused.value).isprintable()

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,25 @@ def test_offline_what_no_folder_has_is_refused_for_good_so_that_no_apt_asks_agai
     assert gateway.get(f"/debian/{HELLO}").status == 200
     refused = gateway.get(f"/debian/{PLAIN}", headers=APT)
     assert (refused.status, "answers 404" in refused.reason or "answered 404" in refused.reason) == (403, True)
+
+
+def test_offline_what_rotted_is_found_out_and_no_longer_given(
+    outage: Outage, archive: SimulatedArchive, keys: Keys
+) -> None:
+    gateway = outage.gateway
+    held = gateway.get(f"/debian/{HELLO}").body
+    gateway.stop()
+    (blob,) = (path for path in gateway.state.rglob("blobs/*/*") if path.read_bytes() == held)
+    blob.chmod(0o600)
+    blob.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+    urls = tuple(one.url for one in outage.sources)
+    settings = "[fetch]\noffline = true\n[keeper]\nscrub_interval_s = 0.2\n"
+    gateway.configure([ServedArchive("debian", urls, keys.keyring)], settings)
+    gateway.start()
+    gateway.wait_for(lambda: journal_of(gateway.state, "bit-rot") != ())
+    (event,) = journal_of(gateway.state, "bit-rot")
+    assert (event.subject, event.data["fetched_again"]) == (sha256(held).hexdigest(), False)
+    assert refused_at_once(gateway, HELLO).reason.startswith("not held, and this gateway is offline")
 
 
 def test_offline_makes_no_connection_whatever_it_is_asked(outage: Outage, keys: Keys) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.holding.keeping import stores
 from tests.keeper.house import DEBIAN, House, ServerFactory, archive_of, house, until
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.faults import Hold, Status
@@ -22,10 +23,12 @@ from tidegate.holding import bringing, prefetching
 from tidegate.holding.hot_set import Hot, place_of
 from tidegate.holding.prefetch import AT_ONCE, Piece, is_security, named, patience, pieces_of, within
 from tidegate.holding.settings import HoldSettings
+from tidegate.holding.stock import Kind
+from tidegate.holding.stocktaking import stock_of
 from tidegate.sources.breaker import Breaker, State
 from tidegate.sources.pacing import Slots
 from tidegate.store.catalogue import Snapshot
-from tidegate.store.holds import PackageKey, Wish
+from tidegate.store.holds import PackageKey, Reported, Wish
 from tidegate.store.settings import StoreSettings
 
 NOW = 1_795_000_000
@@ -206,6 +209,24 @@ async def test_what_the_fleet_uses_is_held_when_the_switch_comes_and_nothing_els
         assert (event.subject, event.data["packages"], event.data["bytes"]) == ("debian stable", 1, hello.file.size)
         assert not [event for event in here.journal.read() if event.kind == "adopted-incomplete"]
         assert here.prefetch.missing[DEBIAN, "stable"] == ()
+
+
+async def test_what_hosts_reported_to_have_is_held_when_the_switch_comes_though_nobody_ever_asked_for_it(
+    archive: SimulatedArchive, two: SourceServer, tmp_path: Path
+) -> None:
+    async with house(tmp_path, archive_of(archive.keys, two), hold=SETTINGS) as here:
+        await here.adopt()
+        codename = archive.suite("stable").codename
+        now = int(time.time())
+        here.holds.reported([Reported(PackageKey("", codename, "", "amd64", "hello"), 12, now)], now)
+        hello, other = (archive.update_package(name, "1.1") for name in ("hello", "other"))
+        archive.publish()
+        await here.adopt()
+        assert holds(here, hello.path)
+        assert not holds(here, other.path)
+        stock = stock_of(stores(here), now=now, forget_after_s=60.0)
+        updates = next(one for one in stock.shares if one.kind is Kind.UPDATES)
+        assert (updates.wanted, updates.held) == (1, 1), "and readiness counts it"
 
 
 async def test_a_switch_waits_for_what_no_source_has_as_long_as_the_rule_says_and_then_says_what_is_missing(

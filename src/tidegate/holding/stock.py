@@ -1,6 +1,6 @@
 """How much of what the fleet will ask for is held: counted, never guessed. Pure.
 
-Theory. Until hosts report what they have installed, the hot set (`holding/hot_set.py`) stands for the fleet, and three
+Theory. The hot set (`holding/hot_set.py`: what clients use and hosts report to have) stands for the fleet, and three
 questions are asked of it, each of files that signed indices list now:
 
 updates    of each hot package the newest version that hosts take by themselves, and of one that was chosen from a

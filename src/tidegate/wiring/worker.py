@@ -121,7 +121,9 @@ class Worker:
             return
         if self.keeper is not None:
             events = partial(self.store.journal.last, EVENTS_READ_MAX)
+            mending = Mending(self.store.catalogue, self.fetching, lambda: self.archives)
             self._running += [
+                loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper, mending)),
                 loop.create_task(self.solitude.run(partial(events, kinds=SOLITUDE))),
                 loop.create_task(self.margins.run(partial(events, kinds=MARGINS))),
                 loop.create_task(self.sweeping.run()),
@@ -130,13 +132,11 @@ class Worker:
         if not any(may_connect(source, self.fetching.health) for source in sources):
             return
         self.fetching.health.probed = True
-        mending = Mending(self.store.catalogue, self.fetching, lambda: self.archives)
         if self.keeper is not None and self.prober is not None and self.prefetching is not None:
             self._running += [
                 loop.create_task(self.keeper.run()),
                 loop.create_task(self.prefetching.run()),
                 loop.create_task(self.prober.run()),
-                loop.create_task(scrub_for_ever(self.store.blobs, self.journal, self.settings.keeper, mending)),
             ]
 
     def reconfigure(self, settings: Settings, archives: Mapping[str, Archive]) -> None:
