@@ -9,11 +9,13 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 
 from tests.advisories.samples import DATA, NOON
+from tidegate.advisories.documents import Documents
 from tidegate.advisories.from_files import take_in_path
 from tidegate.advisories.history import History
 from tidegate.advisories.memory_history import MemoryHistory
@@ -21,7 +23,7 @@ from tidegate.answers.age import DAY_S
 from tidegate.fleet.freshness import DEFAULT_LIMITS, AgeLimits
 from tidegate.web.advisories import advisory_routes
 from tidegate.web.asking import ExposedHost
-from tidegate.web.documents import OpenDocument
+from tidegate.web.documents import OpenDocument, opened
 from tidegate.web.serving import Serving
 
 READY_TIMEOUT_S = 10.0
@@ -68,6 +70,8 @@ class Bulletin:
         self.refuse_after_s = 30 * DAY_S
         self.clock = NOON + 100
         self.files: dict[str, bytes] = {}
+        self.feeds: Path | None = None
+        """Where the feeds' files are kept; else they are those of `files`."""
         self.hosts: Sequence[ExposedHost] | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
@@ -79,6 +83,8 @@ class Bulletin:
         return self.clock
 
     def document(self, file: str) -> OpenDocument | None:
+        if self.feeds is not None:
+            return opened(Documents(self.feeds), file)
         data = self.files.get(file)
         if data is None:
             return None

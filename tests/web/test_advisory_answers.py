@@ -4,11 +4,13 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.advisories.samples import DATA, NOON, sample
+from tests.advisories.test_documents import publish
 from tests.web.bulletin import Bulletin, held
 from tidegate.advisories.from_files import take_in_path
 from tidegate.answers.age import DAY_S
@@ -298,3 +300,18 @@ def test_a_file_goes_out_as_it_is_whole_in_part_or_not_again(bulletin: Bulletin)
     assert bulletin.get("/oval/com.ubuntu.hoary.pkg.json.xz").status == 404
     bulletin.clock = NOON + 9 * DAY_S
     assert "warning" in bulletin.get(f"/oval/{name}").headers
+
+
+def test_files_are_those_that_are_kept_of_the_feeds_by_their_publishers_names(tmp_path: Path) -> None:
+    with Bulletin(held("kev")) as bulletin:
+        bulletin.feeds = tmp_path
+        assert bulletin.get("/osv/osv-all.tar.xz").status == 404
+        publish(tmp_path, b"one", now=NOON)
+        first = bulletin.get("/osv/osv-all.tar.xz")
+        assert (first.status, first.body, first.headers["x-tidegate-age"]) == (200, b"one", "100")
+        publish(tmp_path, b"second", now=NOON + 50)
+        again = bulletin.get("/osv/osv-all.tar.xz", {"If-None-Match": first.headers["etag"]})
+        assert (again.status, again.body, again.headers["x-tidegate-age"]) == (200, b"second", "50")
+        assert bulletin.get("/osv/osv-all.tar.xz.sha256").body.endswith(b"  osv-all.tar.xz\n")
+        for name in ("current.json", "..", "%2e%2e", "lock"):
+            assert bulletin.get(f"/osv/{name}").status == 404
