@@ -169,10 +169,13 @@ async def _run() -> None:
     ]
     face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
     ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]
-    running = [loop.create_task(each) for each in desk.works()]
+    obeying = loop.create_task(_obey(desk, orders_in))
+    running = [obeying, *(loop.create_task(each) for each in desk.works())]
     try:
-        while line := await orders_in.readline():
-            desk.reconfigure(msgspec.json.decode(line, type=Orders).settings)
+        # None of them ends by itself but the first: one that does is a defect, and another desk takes our place.
+        ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
     finally:
         for task in running:
             task.cancel()
@@ -182,6 +185,12 @@ async def _run() -> None:
         layout.desk.unlink(missing_ok=True)
         desk.close()
         stores.close()
+
+
+async def _obey(desk: Desk, orders_in: asyncio.StreamReader) -> None:
+    """Until there are no orders any more."""
+    while line := await orders_in.readline():
+        desk.reconfigure(msgspec.json.decode(line, type=Orders).settings)
 
 
 def main() -> None:
