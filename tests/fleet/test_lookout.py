@@ -13,6 +13,7 @@ from tidegate.advisories.feeds import FEEDS
 from tidegate.advisories.memory_history import MemoryHistory
 from tidegate.advisories.statement import Piece
 from tidegate.advisories.taking_in import take_in
+from tidegate.fleet import doubles
 from tidegate.fleet.inventory import Inventory
 from tidegate.fleet.lookout import Lookout
 from tidegate.fleet.memory_hosts import MemoryHosts
@@ -105,6 +106,14 @@ def test_a_host_that_is_silent_is_unknown_and_a_word_from_it_makes_it_known(flee
     assert len(fleet.lookout.stale(later)) == 1
     assert fleet.hosts.confirm("h1", bytes(32), later)
     assert set(fleet.classes(now=later)) == {Exposure.NOT_HELD}
+
+
+def test_a_host_that_is_two_machines_is_never_clean(fleet: Fleet) -> None:
+    fleet.report(("bash", "5.2-2"))
+    assert [verdict.clean for _, verdict in fleet.lookout.verdicts("h1", NOON)] == [True]
+    fleet.hosts.tag("h1", [doubles.TAG])
+    for ((_, verdict),) in (fleet.lookout.verdicts("h1", NOON), tuple(fleet.lookout.each(NOON))):
+        assert (verdict.clean, verdict.gaps) == (False, (doubles.GAP,))
 
 
 def test_the_past_is_answered_by_what_was_known_and_installed_then(fleet: Fleet) -> None:

@@ -11,6 +11,7 @@ from tidegate.fleet.inventory import Host
 
 TAG = "two-machines"
 """What such a host is tagged with, until its owner takes the tag away."""
+GAP = "two machines report as this host: this is about the one that reported last"
 LOOKED_BACK_MAX = 8
 """So many of a host's earlier states are looked at: this many clones are found out."""
 

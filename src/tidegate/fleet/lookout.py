@@ -6,12 +6,13 @@ Reads the stores. Each method takes its turn, so it may be called from several t
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from pyroaring import BitMap
 
 from tidegate.advisories.history import FeedState, History
+from tidegate.fleet import doubles
 from tidegate.fleet.composition import Composition
 from tidegate.fleet.exposure import verdict
 from tidegate.fleet.freshness import DEFAULT_LIMITS, AgeLimits, Freshness
@@ -163,7 +164,7 @@ class Lookout:
             with self._current() as index:
                 made = self._hosts.composition(entry.host.id)
                 if made is not None and made.number in index.everybody:
-                    yield entry, index.verdict(made, entry.host.id, now)
+                    yield entry, _of_two(entry, index.verdict(made, entry.host.id, now))
 
     def feeds(self) -> tuple[FeedState, ...]:
         """Those that vouch for what is known of the releases that hosts have."""
@@ -244,7 +245,7 @@ class Lookout:
         for entry in self._hosts.named(name, self._as_of):
             inventory = self._hosts.inventory(entry.host.id, self._as_of)
             if inventory is not None:
-                found.append((entry, self._verdict(inventory, now)))
+                found.append((entry, _of_two(entry, self._verdict(inventory, now))))
         return tuple(found)
 
     # Inside
@@ -305,6 +306,13 @@ class Lookout:
             release: known_of(self._history, *release, self._as_of, sources=self._sources)
             for release in sorted(releases)
         }
+
+
+def _of_two(entry: HostEntry, made: Verdict) -> Verdict:
+    """Of two machines that report as one host, the one that did not report last is not known."""
+    if doubles.TAG not in entry.tags:
+        return made
+    return replace(made, gaps=(*made.gaps, doubles.GAP))
 
 
 def _within(exposed: Exposed, some: BitMap | None) -> Exposed:
