@@ -145,6 +145,11 @@ def test_an_event_that_is_needed_stays_with_all_behind_it() -> None:
     assert cut(journal, JournalSettings(keep_days=5), time.time(), lambda: 2) == 2
 
 
+def test_no_incident_keeps_more_than_twice_as_many_events_as_there_may_be() -> None:
+    journal = aged(*[0.0] * 2_500)
+    assert cut(journal, JournalSettings(events_max=1_000), time.time(), lambda: 1) == 501
+
+
 def test_shortened_again_and_again_there_comes_an_end() -> None:
     journal = aged(*[30.0] * 100, 1)
     assert shorten(journal, JournalSettings(keep_days=5), time.time(), everything)

@@ -10,7 +10,7 @@ from itertools import chain
 
 from tidegate.incidents.incident import Incident
 from tidegate.incidents.making import Making
-from tidegate.incidents.rules import RULES, About, Group, Rule, Sign, archive_of
+from tidegate.incidents.rules import BY_KIND, About, Group, Rule, Sign, archive_of
 from tidegate.incidents.settings import IncidentSettings
 from tidegate.store.journal import Event
 
@@ -80,10 +80,12 @@ class Folding:
         served = event.kind == "served"
         if served:
             self._served.append(event)
+            if not self._live and not event.data.get("lacking"):
+                return  # a quiet minute: most of a year's events
             for making in self._live.values():
                 if making.group.drill == event.drill:
                     making.count_served(event)
-        changed = [one for rule in RULES if (one := self._apply(rule, event)) is not None]
+        changed = [one for rule in BY_KIND.get(event.kind, ()) if (one := self._apply(rule, event)) is not None]
         touched = dict.fromkeys(chain(changed, () if served else self._concerned(event)))
         for making in touched:
             making.tell(event, is_turn=making in changed)
@@ -104,12 +106,14 @@ class Folding:
 
     def _pass_to(self, at: float) -> None:
         self._now = max(self._now, at)
-        for making in self._live.values():
-            making.pass_to(self._now)
-        self._drop_closed()
+        if self._live:
+            for making in self._live.values():
+                making.pass_to(self._now)
+            self._drop_closed()
 
     def _drop_closed(self) -> None:
-        self._live = {group: making for group, making in self._live.items() if not making.is_closed}
+        if any(making.is_closed for making in self._live.values()):
+            self._live = {group: making for group, making in self._live.items() if not making.is_closed}
 
     def _concerned(self, event: Event) -> Iterator[Making]:
         if event.kind in ("started", "stopped"):

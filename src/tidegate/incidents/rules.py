@@ -247,6 +247,18 @@ RULES = (
 BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
 
 
+def _by_kind() -> Mapping[str, tuple[Rule, ...]]:
+    kinds = {sign.kind for rule in RULES for sign in (*rule.begins, *rule.ends)}
+    return {
+        kind: tuple(rule for rule in RULES if any(sign.kind == kind for sign in (*rule.begins, *rule.ends)))
+        for kind in kinds
+    }
+
+
+BY_KIND = _by_kind()
+"""The rules that an event of a kind may begin or end; of most kinds there are none."""
+
+
 class State(StrEnum):
     """How far an incident is."""
 

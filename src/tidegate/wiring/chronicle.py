@@ -17,6 +17,8 @@ from tidegate.wiring.tallies import Tally
 LOOK_EVERY_S = 1.0
 SHORTEN_EVERY_S = 3_600.0
 READ_AT_ONCE = 1_000
+HELD_FACTOR_MAX = 2
+"""So many times `events_max` is kept for an incident that is not over, and no more: one may never be closed."""
 PAUSE_S = 0.5
 """Between two removals of many events: others want to append."""
 
@@ -137,4 +139,6 @@ def cut(journal: Journal, settings: JournalSettings, now: float, first: Callable
             keep = max(keep, young if young is not None else newest[0].seq)
             break
         keep = rows[-1].seq + 1
-    return min(keep, first()) if keep > journal.anchor().seq + 1 else 0
+    if keep <= journal.anchor().seq + 1:
+        return 0
+    return max(min(keep, first()), newest[0].seq - HELD_FACTOR_MAX * settings.events_max + 1)
