@@ -31,7 +31,7 @@ class JournalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     keep_days: Annotated[int, Meta(ge=1, description="older events are removed; a summary of each day stays")] = 400
     events_max: Annotated[
-        int, Meta(ge=1000, description="beyond so many the oldest are removed; 220 bytes of disk each")
+        int, Meta(ge=1000, description="beyond so many the oldest are removed; 250 bytes of disk each")
     ] = 500_000
     served_interval_s: Annotated[
         float, Meta(gt=0, description="what was served since the last time is written down so often")
