@@ -142,11 +142,23 @@ def test_port_changes_nothing(gateway: GatewayProcess, method: str, path: str) -
     assert admin(gateway, path, method=method)[0] in (404, 405)
 
 
-@pytest.mark.parametrize("path", ["/", "/../etc/passwd", "/%2e%2e/etc/passwd", "/<script>alert(1)</script>"])
+@pytest.mark.parametrize("path", ["/../etc/passwd", "/%2e%2e/etc/passwd", "/<script>alert(1)</script>"])
 def test_unknown_page_reflects_nothing(gateway: GatewayProcess, path: str) -> None:
     status, _, told = admin(gateway, path)
     assert status == 404
     assert "script" not in told
+
+
+def test_dashboard_is_there_without_any_setting_and_starts_what_it_needs(gateway: GatewayProcess) -> None:
+    gateway.wait_for(lambda: admin(gateway, "/")[0] == 200)
+    status, headers, told = admin(gateway, "/")
+    assert status == 200
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert "debian stable" in told
+    assert "All is well" in told
+    assert admin(gateway, "/style.css")[0] == admin(gateway, "/dashboard.js")[0] == 200
+    assert admin(gateway, "/", host="evil.example")[0] == 421
+    assert admin(gateway, "/", method="POST")[0] == 405
 
 
 def test_control_socket_is_its_owners_alone(gateway: GatewayProcess) -> None:

@@ -24,6 +24,7 @@ from tidegate.web.asking import AdvisoryView, Moment, age_at, moment_of
 from tidegate.web.pages import Door, Frame, page, style_route
 
 PATH = "/advisories"
+NAME = "Notices and CVEs"
 WORDS_CHARS_MAX = 200
 LISTED_PER_PAGE = 25
 DEBIAN_FEEDS = ("debian-tracker", "debian-osv")
@@ -32,7 +33,7 @@ FEEDS = tuple(dict.fromkeys((*CVE_FEEDS, *NOTICE_FEEDS, *DEBIAN_FEEDS)))
 
 def page_routes(view: AdvisoryView, doors: Sequence[Door] = ()) -> list[Route]:
     """The routes, and the stylesheet's. `doors`: other pages that are served beside these."""
-    entries = (*doors, Door(PATH, "Notices and CVEs"))
+    entries = (*doors, Door(PATH, NAME))
 
     def advisories(request: Request) -> Response:
         return _list(view, request, entries)

@@ -5,20 +5,33 @@ from starlette.routing import Mount
 
 from tidegate.web.advisories import advisory_routes
 from tidegate.web.advisories_control import AdvisoriesView, advisories_routes
+from tidegate.web.advisory_pages import NAME as ADVISORIES_NAME
+from tidegate.web.advisory_pages import PATH as ADVISORIES_PATH
 from tidegate.web.asking import AdvisoryView
+from tidegate.web.dashboard import PATH as DASHBOARD_PATH
+from tidegate.web.dashboard import DashboardView, dashboard_routes
 from tidegate.web.exposure_control import ExposureView, exposure_routes
 from tidegate.web.fleet_control import FleetView, fleet_routes
 from tidegate.web.fleet_intake import IntakeView, intake_routes
 from tidegate.web.host_check import HostCheck
+from tidegate.web.pages import Door
 
 
 def make_desk_control(
-    exposure: ExposureView, fleet: FleetView, feeds: AdvisoriesView, advisories: AdvisoryView
+    exposure: ExposureView,
+    fleet: FleetView,
+    feeds: AdvisoriesView,
+    advisories: AdvisoryView,
+    dashboard: DashboardView,
 ) -> Starlette:
     """The application of the desk's socket: whoever may open that file may ask. The admin port passes on what is read
     (GET), so nothing that changes anything may be a GET."""
     asked = [*exposure_routes(exposure), *fleet_routes(fleet), *advisories_routes(feeds)]
-    return Starlette(routes=[*asked, *advisory_routes(advisories)])
+    pages = [
+        *dashboard_routes(dashboard, [Door(ADVISORIES_PATH, ADVISORIES_NAME)]),
+        *advisory_routes(advisories, [Door(DASHBOARD_PATH, "Dashboard")]),
+    ]
+    return Starlette(routes=[*asked, *pages])
 
 
 def make_face(intake: IntakeView, advisories: AdvisoryView, hosts: tuple[str, ...]) -> Starlette:

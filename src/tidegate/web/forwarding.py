@@ -5,16 +5,16 @@ Only GET, and only headers that are about the answer's form, go on.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httptools
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 from tidegate.web.socket_file import socket_address
 
-FORWARDED = ("accept", "if-none-match", "if-modified-since", "range", "if-range")
+FORWARDED = ("accept", "if-none-match", "if-modified-since", "range", "if-range", "last-event-id")
 RETURNED = frozenset(
     {
         "content-type", "content-length", "content-range", "content-security-policy", "referrer-policy", "etag",
@@ -25,7 +25,18 @@ RETURNED = frozenset(
 HEAD_BYTES_MAX = 65_536
 TIMEOUT_S = 60.0
 """For the head, and for each piece of the body."""
+STARTS = ("/", "/events")
+"""Whoever asks for these wants a desk, whether there is anything else for it to do or not: the dashboard."""
+START_TIMEOUT_S = 10.0
+"""For a desk to come up, before whoever asked for a page is told to wait."""
+STARTING_POLL_S = 0.05
 _CHUNK_BYTES = 65_536
+_STARTING = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="2"><title>Starting - Tidegate</title>
+</head><body><main><h1>The dashboard is being started</h1>
+<p>This page asks again every two seconds. If it stays, the gateway's log says why.</p></main></body></html>
+"""
 
 
 class _Reading:
@@ -52,8 +63,10 @@ class _Reading:
 class Desk:
     """The desk's socket, as the admin port sees it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: Callable[[], None]) -> None:
+        """`start`: see that there is a desk; called when one of STARTS is asked for and none is there."""
         self._path = path
+        self._start = start
 
     async def get(self, request: Request) -> Response:
         """The desk's answer to a request. 404 where there is no desk, 504 where it says nothing."""
@@ -66,13 +79,32 @@ class Desk:
         lines += [f"{name}: {value}" for name in FORWARDED if (value := request.headers.get(name))]
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._answer("\r\n".join([*lines, "", ""]).encode("latin-1"))
+                return await self._answer_of("\r\n".join([*lines, "", ""]).encode("latin-1"), request)
         except (FileNotFoundError, ConnectionError):
+            if request.url.path in STARTS:
+                headers = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Retry-After": "2"}
+                return HTMLResponse(_STARTING, 503, headers)
             return PlainTextResponse("nothing of that name; hosts and feeds are not kept here, or not now\n", 404)
         except TimeoutError:
             return PlainTextResponse("the desk does not answer in time\n", 504)
         except (OSError, httptools.HttpParserError) as error:
             return PlainTextResponse(f"the desk cannot be asked: {error}\n", 502)
+
+    async def _answer_of(self, head: bytes, request: Request) -> Response:
+        try:
+            return await self._answer(head)
+        except (FileNotFoundError, ConnectionError):
+            if request.url.path not in STARTS:
+                raise
+        self._start()
+        deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+        while True:
+            try:
+                return await self._answer(head)
+            except (FileNotFoundError, ConnectionError):
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+            await asyncio.sleep(STARTING_POLL_S)
 
     async def _answer(self, head: bytes) -> Response:
         with socket_address(self._path) as address:

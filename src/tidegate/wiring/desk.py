@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from functools import partial
 
 import msgspec
@@ -26,11 +26,11 @@ from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
 from tidegate.store.tokens import TokenFile
 from tidegate.web.desk_app import make_desk_control, make_face
-from tidegate.web.report import StatusReport
+from tidegate.web.exposure_report import FleetExposureReport
 from tidegate.web.serving import Serving, control_socket
 from tidegate.wiring.advising import Advising
 from tidegate.wiring.advisory_view import StoredAdvisories
-from tidegate.wiring.ask import NotRunningError, ask
+from tidegate.wiring.dashboard import Dashboard
 from tidegate.wiring.desk_process import LINE_BYTES_MAX, Orders, ToldNews, layout_by
 from tidegate.wiring.desk_view import DeskView
 from tidegate.wiring.fleet_desk import FleetDesk
@@ -38,13 +38,13 @@ from tidegate.wiring.fleet_stores import FleetStores, open_fleet_stores
 from tidegate.wiring.hooks import Hooks
 from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.news import News
+from tidegate.wiring.observing import Observing, status_of
 
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY_S = 5.0
 """Between two looks at what is listed and what can be had."""
 HOLDS_EVERY_S = 600.0
 """Between two times that what hosts have is counted for the hot set."""
-GATEWAY_TIMEOUT_S = 5.0
 FACE_CONNECTIONS_MAX = 2_000
 
 
@@ -54,11 +54,11 @@ class Desk:
     def __init__(self, stores: FleetStores, layout: Layout, settings: Settings) -> None:
         self._stores = stores
         self._layout = layout
-        self._alone: frozenset[str] = frozenset()
         self._seen: tuple[object, object] | None = None
         self._had: list[Reported] = []
         self.journal = JournalWriter(stores.store.journal, lambda text: tell(News("error", "journal", text)))
-        self.view = DeskView(stores, lambda: self._alone, settings.fleet.ages)
+        self.observing = Observing(partial(status_of, layout))
+        self.view = DeskView(stores, lambda: self.observing.alone, settings.fleet.ages)
         self.advising = Advising(settings, layout, self.journal.note, tell)
         self.advising.keeping.changed.append(lambda _: self.view.lookout.feeds_changed())
         told = partial(
@@ -71,6 +71,7 @@ class Desk:
         self.advisories, self.advisories_for_hosts = told(self.view.lookout), told()
         incidents = Incidents(stores.store.journal, settings.incidents)
         self.hooks = Hooks(_hooks(settings), incidents, layout.hooks, self.journal.note)
+        self.dashboard = Dashboard(stores.store.journal, incidents, self.observing, self._exposure)
         self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
         self.view.report_answers = self.fleet.door.answers
 
@@ -88,10 +89,14 @@ class Desk:
 
     def works(self) -> "tuple[Coroutine[None, None, None], ...]":
         """What it does until it is ended."""
-        return self.watch(), self.advising.run(), self.tell_holds(), self.hooks.run()
+        return self.observing.run(), self.watch(), self.advising.run(), self.tell_holds(), self.hooks.run()
+
+    def _exposure(self) -> Awaitable[FleetExposureReport]:
+        return self.view.fleet_exposure(at=None, limit=0, by_hosts=False, tags=())
 
     async def watch(self) -> None:
         """Notice what changes elsewhere, and make answers ready before somebody asks. Until cancelled."""
+        await self.observing.asked()
         while True:
             try:
                 await asyncio.to_thread(self._look)
@@ -119,12 +124,11 @@ class Desk:
             self._had = had
 
     def _look(self) -> None:
-        self._alone = _alone(self._layout, self._alone)
         catalogue = self._stores.store.catalogue
         catalogue.look_again()
         feeds = [(one.provenance.feed, one.provenance.digest) for one in self._stores.history.feeds()]
         listed = [(one.archive, one.suite, one.payload) for one in catalogue.served()]
-        seen = (feeds, (listed, self._alone))
+        seen = (feeds, (listed, self.observing.alone))
         if self._seen is not None and feeds != self._seen[0]:
             self.view.lookout.feeds_changed()
         if self._seen is not None and seen[1] != self._seen[1]:
@@ -146,15 +150,6 @@ def tell(news: News) -> None:
         sys.stdout.buffer.flush()
 
 
-def _alone(layout: Layout, before: frozenset[str]) -> frozenset[str]:
-    """The archives of which nothing can be had; as it was, where the gateway does not say."""
-    try:
-        told = ask(layout, "GET", "/status", timeout_s=GATEWAY_TIMEOUT_S)
-        return frozenset(one.archive for one in msgspec.json.decode(told, type=StatusReport).alone)
-    except (NotRunningError, KeyError, msgspec.MsgspecError):
-        return before
-
-
 async def _run() -> None:
     loop = asyncio.get_running_loop()
     orders_in = asyncio.StreamReader(limit=LINE_BYTES_MAX)
@@ -164,9 +159,8 @@ async def _run() -> None:
     hosts_max = orders.settings.fleet.hosts_max
     stores = await asyncio.to_thread(partial(open_fleet_stores, layout, hosts_max=hosts_max))
     desk = Desk(stores, layout, orders.settings)
-    ends = [
-        Serving(make_desk_control(desk.view, desk.fleet, desk.advising, desk.advisories), control_socket(layout.desk))
-    ]
+    control = make_desk_control(desk.view, desk.fleet, desk.advising, desk.advisories, desk.dashboard)
+    ends = [Serving(control, control_socket(layout.desk))]
     face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
     ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]
     obeying = loop.create_task(_obey(desk, orders_in))

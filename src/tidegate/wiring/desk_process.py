@@ -62,9 +62,20 @@ class DeskProcess:
         self._face = face
         self._tell = tell
         self._child: asyncio.subprocess.Process | None = None
+        self._running: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Until cancelled: the desk is ended then."""
+    def start(self) -> None:
+        """See that there is a desk from now on."""
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End it, if there is one."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def _run(self) -> None:
         pause = RESPAWN_FIRST_S
         loop = asyncio.get_running_loop()
         while True:

@@ -122,18 +122,17 @@ async def _run(program: Program, store: Store, place: Place, doors: Doors, talli
 
     hosts = tuple(name.lower() for name in settings.admin.hosts)
     ends = [
-        Serving(make_app(view, hosts, Desk(store.layout.desk).get), doors.admin),
+        Serving(make_app(view, hosts, Desk(store.layout.desk, desk.start).get), doors.admin),
         Serving(make_control(view), control_socket(store.layout.control)),
     ]
     chronicling = _chronicling(worker, counting, view)
-    keeping_desk = [loop.create_task(desk.run())] if is_wanted(settings, store.layout) else []
+    if is_wanted(settings, store.layout):
+        desk.start()
     notify("READY=1")
     await stop.wait()
     notify("STOPPING=1")
     tell(News("info", "stopping", "stopping: answers under way go out first"))
-    for task in keeping_desk:
-        task.cancel()
-    await asyncio.gather(*keeping_desk, return_exceptions=True)
+    await desk.stop()
     for end in ends:
         await end.stop()
     for task in chronicling:

@@ -1,8 +1,10 @@
 """Pages for people: templates, one stylesheet, and how they become an answer.
 
     base.html     the frame of every page: where one is, what there is, how old it is; blocks `title` and `main`
-    style.css     all there is of looks, dark and light; no page has a script or a style of its own
+    style.css     all there is of looks, dark and light; no page has a style of its own
     parts.html    macros that pages share
+    pictures.html pictures: SVG made here, with the same in words beside it
+    dashboard.js  the one script, of the one page that updates itself; whole without it
 
 Whatever goes into a template is text: markup in it is shown and does nothing. The policy that is sent along forbids
 what a mistake could let through.
@@ -19,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tidegate.answers.age import Age, moment, spoken
+from tidegate.incidents.telling import span
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,6 +35,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+LIVE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
+"""Of a page that updates itself, by a script of ours."""
 STYLE_MAX_AGE_S = 3600
 
 _PARAGRAPH_END = re.compile(r"\n[ \t\r]*\n\s*")
@@ -82,13 +90,32 @@ def paragraphs(text: str) -> list[str]:
 
 def style_route() -> Route:
     """The stylesheet."""
-    data = files(__package__).joinpath("style.css").read_bytes()
+    return file_route(STYLE_PATH, "text/css; charset=utf-8")
 
-    def style(_: "Request") -> Response:
+
+def file_route(path: str, media_type: str) -> Route:
+    """A file of this package, by its name."""
+    data = asset(path.removeprefix("/"))
+
+    def answer(_: "Request") -> Response:
         headers = {"Cache-Control": f"max-age={STYLE_MAX_AGE_S}", "X-Content-Type-Options": "nosniff"}
-        return Response(data, headers=headers, media_type="text/css; charset=utf-8")
+        return Response(data, headers=headers, media_type=media_type)
 
-    return Route(STYLE_PATH, style, methods=["GET"])
+    return Route(path, answer, methods=["GET"])
+
+
+def asset(name: str) -> bytes:
+    """The bytes of a file of this package."""
+    return files(__package__).joinpath(name).read_bytes()
+
+
+def octets(count: float) -> str:
+    """Bytes for people: `8.8 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 @lru_cache(1)
@@ -109,4 +136,8 @@ def _environment() -> "Environment":
     made.filters["spoken"] = spoken
     made.filters["paragraphs"] = paragraphs
     made.filters["number"] = lambda value: f"{value:,}"
+    made.filters["instant"] = lambda seconds: moment(int(seconds)).replace("T", " ").replace("Z", " UTC")
+    made.filters["span"] = span
+    made.filters["octets"] = octets
+    made.filters["rate"] = lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
     return made
