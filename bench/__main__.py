@@ -14,7 +14,7 @@ from types import ModuleType
 
 from bench.archive import FULL, QUICK, published
 from bench.environment import load_average, machine, versions
-from bench.experiments import adoption, apt_loop, cold, flight64, hits, slow_clients
+from bench.experiments import adoption, apt_loop, cold, exposure, flight64, hits, slow_clients
 from bench.finding import Finding, say
 from bench.origin import origin
 from bench.process import BenchError
@@ -49,6 +49,7 @@ EXPERIMENTS = {
     "adoption": _experiment(adoption),
     "apt-loop": _experiment(apt_loop),
     "slow-clients": _experiment(slow_clients),
+    "exposure": _experiment(exposure),
 }
 
 

@@ -5,21 +5,19 @@ by host, 100,000 hosts would have 60 million packages and 130 million findings.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pyroaring import BitMap
 
 from tidegate.advisories.history import History, Said
 from tidegate.archive.versions import version_key
+from tidegate.fleet.freshness import Freshness
 from tidegate.fleet.hosts import HostEntry, Hosts
-from tidegate.fleet.lookout import Lookout
-from tidegate.fleet.verdict import Finding
-
-if TYPE_CHECKING:
-    from tidegate.fleet.index import Release
+from tidegate.fleet.index import Release
+from tidegate.fleet.verdict import Finding, Found
 
 ROWS_AT_ONCE = 65_536
 PAIRS_AT_ONCE = 1 << 20
@@ -145,13 +143,25 @@ STATEMENTS = Table(
 )
 
 
+class Judged(Protocol):
+    """What `Lookout` knows of all hosts."""
+
+    def stale(self, now: int) -> BitMap:
+        """See `Lookout`, as with the others."""
+        ...
+
+    def freshness(self, now: int) -> Mapping[Release, Freshness]: ...
+
+    def cells_found(self) -> Iterator[tuple[BitMap, Sequence[Found]]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """The tables of one moment. Groups have to be read before findings: both are told at once."""
 
     hosts: Hosts
     history: History
-    lookout: Lookout
+    lookout: Judged
     now: int
 
     def rows(self) -> Iterator[tuple[Table, Batch]]:
