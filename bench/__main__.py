@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
-from bench.archive import FULL, QUICK, published
+from bench.archive import FULL, QUICK
 from bench.environment import load_average, machine, versions
 from bench.experiments import adoption, apt_loop, cold, exposure, flight64, hits, slow_clients
 from bench.finding import Finding, say
-from bench.origin import origin
 from bench.process import BenchError
 from bench.report import Report, Section, digest, read, write
 from bench.series import judge
@@ -72,6 +71,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=EXPERIMENTS, help="this experiment (repeatable)")
     parser.add_argument("--rounds", type=_positive, help=f"alternating rounds (default {ROUNDS})")
     parser.add_argument("--seconds", type=_positive, help=f"of each load (default {LOAD_S})")
+    parser.add_argument(
+        "--hosts", type=_positive, action="append", default=[], help="exposure: a fleet of so many (repeatable)"
+    )
     parser.add_argument("--quick", action="store_true", help="small files, few rounds: prove that it works")
     parser.add_argument(
         "--peer",
@@ -99,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         load_s=told.seconds or (LOAD_S_QUICK if told.quick else LOAD_S),
         cache=HERE / "cache",
         external=tuple(told.peer),
+        hosts=tuple(told.hosts),
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is ended
     _raise_open_files()
@@ -121,10 +124,7 @@ def _measured(
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=where)))
         work.chmod(0o755)  # a server that gives up root must still get in
-        say("the test archive")
-        archive = published(plan.cache, plan.scale)
-        source = stack.enter_context(origin(archive.root.parent, work, port=port))
-        world = World(plan, archive, source, work)
+        world = World(plan, work, stack, port)
         for name in names:
             say(f"{name}: {plan.rounds} rounds")
             try:

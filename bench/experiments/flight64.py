@@ -7,7 +7,6 @@ Every run has a fresh instance; bytes are checked by SHA-256 in a pass of its ow
 """
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.client import Outcome, fetch, must_fit
@@ -52,7 +51,7 @@ def measure(world: "World") -> Finding:
     peers += [external(*one) for one in world.plan.external]
     sheet, notes, settings = Sheet(), list[str](), dict[str, str]()
     able = [peer for peer in peers if _checked(peer, world, settings, notes)]
-    slowed = replace(world, origin=world.origin.slowed())
+    slowed = world.fed_by(world.origin.slowed())
     for case, where in ((FAST, world), (SLOW, slowed)):
         for number, peer in alternate(able, world.plan.rounds):
             outcome, upstream = _flight(peer, where, digest=False)
