@@ -258,6 +258,21 @@ async def test_what_is_used_between_the_decision_and_its_turn_stays(
         assert here.blobs.size(used) is not None
 
 
+async def test_a_store_that_has_room_again_says_so_once_in_a_life_and_after_each_lack(
+    archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path
+) -> None:
+    async with house(tmp_path, archive_of(keys, source_server)) as here:
+        await filled(here, archive)
+        keeping = sweeping(here, time.time())
+        lack = replace((await keeping.look()).decision, lacking_bytes=7)
+        enough = replace(lack, lacking_bytes=0)
+        for decision in (enough, enough, lack, lack, enough, enough):
+            keeping._note_lack(decision)
+        assert len(await here.events("store-has-room", 2)) == 2
+        (full,) = await here.events("store-full")
+        assert full.data["lacking_bytes"] == 7
+
+
 async def test_looking_removes_nothing(
     archive: SimulatedArchive, source_server: SourceServer, keys: Keys, tmp_path: Path
 ) -> None:

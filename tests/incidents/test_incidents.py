@@ -148,7 +148,7 @@ def test_refusals_that_come_of_an_outage_make_it_worse_and_are_no_incident_of_th
     history.alone()
     history.served(100, lacking=50)
     incident = only(history.incidents())
-    assert (incident.severity, incident.title) == (1, "gateway: hosts are refused what they ask for")
+    assert (incident.severity, incident.title) == (1, "ubuntu: hosts are refused what they ask for")
     history.served(100, lacking=0)
     assert only(history.incidents()).severity_now == 2
 

@@ -95,7 +95,7 @@ def test_its_figures_are_those_of_the_journal() -> None:
     assert "5 s after it began" in sentences(postmortem, "Detection")[0]
     assert "10 min 15 s later, from ada" in sentences(postmortem, "Detection")[1]
     assert sentences(postmortem, "Response")[0] == "1 file came from another source than asked."
-    assert sentences(postmortem, "Response")[1].endswith("bob did: “added mirror-c”")
+    assert sentences(postmortem, "Response")[2].endswith("bob did: “added mirror-c”")
     assert sentences(postmortem, "Root cause and trigger")[0].endswith(f"{A} is left alone: no answer within 5 s.")
 
 

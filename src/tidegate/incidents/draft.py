@@ -134,10 +134,9 @@ def _response(one: Incident) -> Iterator[Part]:
         "file came from another source than asked",
         "files came from other sources than asked",
     )
-    for action in one.actions:
-        yield _remark(action, "did")
-    for note in one.notes:
-        yield _remark(note, "noted")
+    remarks = [(remark, "did") for remark in one.actions] + [(remark, "noted") for remark in one.notes]
+    for remark, verb in sorted(remarks, key=lambda each: each[0].seq):
+        yield _remark(remark, verb)
     if not one.actions:
         yield Unknown("What people did: no action was written down.")
     yield Human("response", "Who did what and why, and what it brought.")
@@ -158,7 +157,7 @@ def _recovery(one: Incident) -> Iterator[Part]:
     for condition in one.conditions:
         yield _condition(condition)
     if one.mitigated_at is not None and one.mitigated is not None:
-        yield Fact(f"Nothing held any more at {utc(int(one.mitigated_at))}.", (one.mitigated,))
+        yield Fact(f"The last of these ended at {utc(int(one.mitigated_at))}.", (one.mitigated,))
     after = [line for line in one.timeline if line.kind == "adopted" and line.seq > one.opened]
     for line in after[:1]:
         yield Fact(f"The first news after it began came at {utc(int(line.at))}: {line.text}.", (line.seq,))

@@ -30,9 +30,9 @@ a { color: var(--accent); }
 .human { background: var(--mark); border-left: .25rem solid var(--accent); padding: .5rem .8rem; margin: .8rem 0; }
 .ask { color: var(--faint); font-style: italic; margin: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th { text-align: left; color: var(--faint); font-weight: 600; }
+th { text-align: left; color: var(--faint); font-weight: 600; white-space: nowrap; }
 th, td { padding: .35rem .5rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.when { white-space: nowrap; }
+td.event, td.when { white-space: nowrap; }
 tr:target { background: var(--mark); }
 @media (max-width: 34rem) { td.when { white-space: normal; } h1 { font-size: 1.25rem; } }
 @media print { body { max-width: none; } }"""
@@ -69,7 +69,9 @@ def _lines(postmortem: Postmortem, left: dict[str, str]) -> Iterator[str]:
     yield from (f'<li class="unknown">{escape(text)}</li>' for text in unknowns(postmortem))
     yield "</ul>\n<h2>Timeline</h2>\n<table>\n<thead><tr><th>Event</th><th>When</th><th>What</th></tr></thead>\n<tbody>"
     for line in postmortem.timeline:
-        cells = f'<td>#{line.seq}</td><td class="when">{utc(int(line.at))}</td><td>{escape(line.text)}</td>'
+        cells = (
+            f'<td class="event">#{line.seq}</td><td class="when">{utc(int(line.at))}</td><td>{escape(line.text)}</td>'
+        )
         yield f'<tr id="e{line.seq}">{cells}</tr>'
     yield "</tbody>\n</table>"
     if postmortem.left_out:

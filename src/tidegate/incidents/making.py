@@ -153,6 +153,10 @@ class Making:
 
     # The value
 
+    def _named(self, span: Span) -> str:
+        """Its subject, if that says which archive it is; refusals are the gateway's, whatever they come of."""
+        return span.subject if span.subject.startswith(self.group.name) else self.group.name
+
     @property
     def _started_at(self) -> float:
         return min((span.since for span in self._spans), default=self._opened.at)
@@ -167,7 +171,7 @@ class Making:
             drill=self.group.drill,
             about=self.group.about.value,
             name=self.group.name,
-            title=f"{worst.subject}: {what}" if self.group.name else what,
+            title=f"{self._named(worst)}: {what}" if self.group.name else what,
             state=self._state.value,
             severity=BY_NAME[worst.rule].severity,
             severity_now=min(holding, default=None),
