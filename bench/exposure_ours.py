@@ -1,7 +1,7 @@
-"""`python -m bench.exposure_ours FOLDER OUT`: one fleet in one process of its own, so that memory is its own.
+"""`python -m bench.exposure_ours FOLDER OUT [compare]`: one fleet in one process of its own, so that memory is its own.
 
-FOLDER has hosts.db and history.db; OUT is a folder for figures.json and answers.json, and for the tables that the same
-questions are asked of DuckDB.
+FOLDER has hosts.db and history.db; OUT is a folder for figures.json and, to `compare`, for answers.json and the tables
+of which the same questions are asked by DuckDB.
 """
 
 import json
@@ -46,7 +46,7 @@ class Watched:
         return {RELEASE: self._index.freshness(RELEASE, now)}
 
 
-def main(folder: Path, out: Path) -> None:
+def main(folder: Path, out: Path, *, compare: bool) -> None:
     """Measure, and write down."""
     figures: Figures = {}
     jammy = Jammy()
@@ -65,16 +65,21 @@ def main(folder: Path, out: Path) -> None:
         _ask(figures, index, hosts)
         figures["memory (RSS)"] = memory_mb("VmRSS")
         figures["memory (RSS, highest)"] = memory_mb("VmHWM")
-        (out / "answers.json").write_text(json.dumps(_answers(index, hosts)))
-        files = ParquetFiles(out)
-        for table in (HOSTS, GROUPS, FINDINGS):
-            files.begin(table)
-        for table, batch in Tables(hosts, history, Watched(index), NOW).rows():
-            if table in (HOSTS, GROUPS, FINDINGS):
-                files.write(table, batch)
-        files.close()
+        if compare:
+            _hand_over(index, hosts, history, out)
         _change(figures, index, hosts, changes)
     (out / "figures.json").write_text(json.dumps(figures))
+
+
+def _hand_over(index: Index, hosts: SqliteHosts, history: SqliteHistory, out: Path) -> None:
+    (out / "answers.json").write_text(json.dumps(_answers(index, hosts)))
+    files = ParquetFiles(out)
+    for table in (HOSTS, GROUPS, FINDINGS):
+        files.begin(table)
+    for table, batch in Tables(hosts, history, Watched(index), NOW).rows():
+        if table in (HOSTS, GROUPS, FINDINGS):
+            files.write(table, batch)
+    files.close()
 
 
 def _described(
@@ -160,4 +165,4 @@ def _timed(figures: Figures, name: str, what: Callable[[], T]) -> T:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), compare="compare" in sys.argv[3:])
