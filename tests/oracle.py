@@ -192,7 +192,7 @@ class Oracle:
                 timeout=TOOL_TIMEOUT_S,
                 check=False,
             )
-        _only_good(done.stdout.decode(), done.stderr.decode(errors="replace"))
+        _only_good(done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 def assert_listed_and_signed(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.cli import states_picture
+from tests.cli import drill_tables, states_picture
 from tidegate.cli import man, schema
 from tidegate.cli.tree import command_tree
 from tidegate.config import document
@@ -27,6 +27,7 @@ def documents() -> Mapping[Path, str]:
         ROOT / "docs/commands.md": "\n".join(man.markdown(command_tree())) + "\n",
         ROOT / "docs/journal.md": _journal(),
         ROOT / "docs/incidents.md": _incidents(),
+        ROOT / "docs/drills.md": _with_tables("docs/drills.md", drill_tables.tables()),
         ROOT / "docs/img/incident.svg": states_picture.picture(),
         **schemas,
     }
@@ -40,8 +41,7 @@ def _journal() -> str:
 
 
 def _incidents() -> str:
-    """What people wrote, with each marked table made anew."""
-    text = (ROOT / "docs/incidents.md").read_text()
+    """The tables of what decides."""
     tables = {
         "rules": [
             "| condition | begins with | ends with | one for each | severity | what it means | what to do |",
@@ -63,10 +63,16 @@ def _incidents() -> str:
             *(f"| {row.before} | {row.cause} | {row.after} | {row.note} |" for row in rules.TABLE),
         ],
     }
+    return _with_tables("docs/incidents.md", tables)
+
+
+def _with_tables(path: str, tables: Mapping[str, Sequence[str]]) -> str:
+    """What people wrote, with each marked table made anew."""
+    text = (ROOT / path).read_text()
     for name, lines in tables.items():
         text = re.sub(
             rf"<!-- {name} -->\n.*?<!-- end -->",
-            lambda _, name=name, lines=lines: "\n".join((f"<!-- {name} -->", *lines, "<!-- end -->")),  # type: ignore[misc]  # a lambda's defaults
+            lambda _, name=name, lines=lines: "\n".join([f"<!-- {name} -->", *lines, "<!-- end -->"]),  # type: ignore[misc]  # a lambda's defaults
             text,
             flags=re.DOTALL,
         )

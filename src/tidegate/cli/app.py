@@ -5,6 +5,7 @@ import typer
 from tidegate.cli import advisories, config, fleet, hold, incident, journal, sources
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
+from tidegate.cli.drill import drill
 from tidegate.cli.export import export
 from tidegate.cli.exposure import exposure
 from tidegate.cli.exposure_export import exposure_export
@@ -57,6 +58,7 @@ app.command()(gc)
 app.add_typer(journal.app, name="journal")
 app.add_typer(incident.app, name="incident")
 app.command()(postmortem)
+app.command()(drill)
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)

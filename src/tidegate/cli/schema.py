@@ -43,6 +43,7 @@ _REPORTS = {
     "advisories-refresh": "tidegate.web.advisories_report:AdvisoriesRefreshReport",
     "advisories-status": "tidegate.web.advisories_report:FeedsReport",
     "advisories-show": "tidegate.web.advisories_report:AdvisoryReport",
+    "drill": "tidegate.web.drill_report:DrillReport",
     "gc": "tidegate.web.gc_report:GcReport",
     "incident-list": "tidegate.web.incident_report:IncidentsReport",
     "incident-show": "tidegate.web.incident_report:IncidentReport",

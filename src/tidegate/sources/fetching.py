@@ -12,7 +12,7 @@ from functools import partial
 
 from tidegate.sources.alone import Alone, may_connect
 from tidegate.sources.archive import Source
-from tidegate.sources.client import Client
+from tidegate.sources.client import Client, Getter
 from tidegate.sources.failure import Failure, FetchError
 from tidegate.sources.flight import Flight, Spool, Wanted
 from tidegate.sources.health import Health
@@ -51,13 +51,20 @@ class Fetching:
     """Flights and documents. Made inside the loop that uses it."""
 
     def __init__(
-        self, blobs: BlobStore, fetch: FetchSettings, store: StoreSettings, health: Health | None = None
+        self,
+        blobs: BlobStore,
+        fetch: FetchSettings,
+        store: StoreSettings,
+        health: Health | None = None,
+        wrapped: Callable[[Client], Getter] | None = None,
     ) -> None:
+        """`wrapped`: whoever is to fetch instead of the client, by the client."""
         self.health = health or Health()
         self.health.offline = fetch.offline
         self.settings = fetch
         self.client = Client(fetch)
-        self._sending = Sending(self.client, fetch, self.health)
+        self._getter = self.client if wrapped is None else wrapped(self.client)
+        self._sending = Sending(self._getter, fetch, self.health)
         self._blobs = blobs
         self._store = store
         self._committer = Committer(blobs)
@@ -91,7 +98,7 @@ class Fetching:
         begun = loop.time()
         self.health.asked(source.url)
         try:
-            await self.client.get(source.endpoint, source.target(path), headers | _FRESH, whole)
+            await self._getter.get(source.endpoint, source.target(path), headers | _FRESH, whole)
         except FetchError as error:
             self.health.failed(source.url, error)
             raise

@@ -227,6 +227,14 @@ class Health:
         elif self._is_lost(standing, theirs):
             self._turn(source, standing, theirs)
 
+    def restore(self, source: str, before: Standing) -> None:
+        """Go by what was known before a drill: what was learned since came of its faults."""
+        learned = self.of(source)
+        before.silent_since, before.fetched, before.fetched_bytes = 0.0, learned.fetched, learned.fetched_bytes
+        then, before.breaker = before.breaker, learned.breaker
+        self.sources[source] = before
+        self._turn(source, before, then)
+
     def _is_lost(self, standing: Standing, theirs: Breaker) -> bool:
         """It has been out for long elsewhere, was tried there of late, and gave nothing here meanwhile: no client here
         needs to find that out again."""

@@ -155,6 +155,8 @@ class HealthFile:
         self._on_trouble = on_trouble
         self._in_trouble = False
         self._writing = threading.Lock()
+        self.paused = False
+        """What is learned now is not to be kept: a drill staged it."""
 
     def load(self) -> None:
         """Take over what an earlier life wrote down. What cannot be used is told, and begun without."""
@@ -174,7 +176,8 @@ class HealthFile:
                 await asyncio.sleep(WRITE_PAUSE_S)
         finally:
             self._health.learned.remove(changed.set)
-            self._tried(self._written(self._encoded()))
+            if not self.paused:
+                self._tried(self._written(self._encoded()))
 
     async def follow(self) -> None:
         """Go by what the worker that keeps the file has learned since. Ends by being cancelled."""
@@ -209,7 +212,8 @@ class HealthFile:
             return {}
 
     async def _save(self) -> None:
-        self._tried(await asyncio.to_thread(self._written, self._encoded()))
+        if not self.paused:
+            self._tried(await asyncio.to_thread(self._written, self._encoded()))
 
     def _encoded(self) -> bytes:
         return encoded(self._health, self._configured())

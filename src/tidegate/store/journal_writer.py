@@ -14,10 +14,10 @@ class JournalWriter:
     """Appends happenings off the event loop. A journal that cannot be written stops nothing, but is told."""
 
     def __init__(self, journal: Journal, on_error: Callable[[str], None], *, drill: str = "") -> None:
-        """`drill`: what its events are marked with."""
         self._journal = journal
         self._on_error = on_error
-        self._drill = drill
+        self.drill = drill
+        """What its events are marked with from now on; empty outside of a drill."""
         self._waiting: queue.Queue[Happening | None] = queue.Queue(WAITING_MAX)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -25,7 +25,7 @@ class JournalWriter:
     def note(self, kind: str, subject: str, **data: Value) -> None:
         """Write an event down soon. Beyond WAITING_MAX unwritten ones it is dropped, and that is told."""
         try:
-            self._waiting.put_nowait(Happening(kind, subject, data, self._drill))
+            self._waiting.put_nowait(Happening(kind, subject, data, self.drill))
         except queue.Full:
             self._on_error(f"the journal is too slow: dropped {kind} of {subject}")
 

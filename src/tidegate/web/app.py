@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tidegate.holding.readiness import Readiness
+from tidegate.web.drill_control import DrillView, drill_routes
 from tidegate.web.gc_control import GcView, gc_routes
 from tidegate.web.hold_control import HoldView, hold_routes
 from tidegate.web.host_check import HostCheck
@@ -29,7 +30,7 @@ LINES = "application/jsonl"
 """One JSON value a line, each sent when it is there."""
 
 
-class View(HoldView, GcView, Protocol):
+class View(HoldView, GcView, DrillView, Protocol):
     """What the admin port sees of a running gateway, and what it may ask for."""
 
     def status(self) -> StatusReport:
@@ -124,6 +125,7 @@ def make_control(view: View) -> Starlette:
             Route("/probe", probe, methods=["POST"]),
             *hold_routes(view),
             *gc_routes(view),
+            *drill_routes(view),
         ]
     )
 

@@ -27,6 +27,7 @@ from tidegate.web.report import RunningReport
 from tidegate.wiring.archives import archives_of
 from tidegate.wiring.chronicle import Chronicle, shorten_for_ever
 from tidegate.wiring.desk_process import DeskProcess, is_wanted
+from tidegate.wiring.drilling import Drilling
 from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.listening import listen_on, notify, shown
 from tidegate.wiring.news import News, Tell
@@ -154,6 +155,7 @@ def _chronicling(worker: Worker, counting: Counting, view: RunningView) -> list[
         lambda: worker.settings.journal.served_interval_s,
     )
     worker.solitude.told.append(lambda *_: chronicle.note_served())
+    view.drilling = Drilling(worker, counting.sum, view.readiness, chronicle.note_served)
     worker.answered.append(chronicle.note_end)
     events = partial(journal.last, 1, kinds=("readiness",))
     incidents = Incidents(journal, worker.settings.incidents)

@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,6 +18,7 @@ from tidegate.sources.health import Health
 from tidegate.store.catalogue import SuiteKey
 from tidegate.store.layout import Layout
 from tidegate.web.alone_report import AloneReport, alone_of
+from tidegate.web.drill_control import DrillOrder, DrillState
 from tidegate.web.gc_report import GcReport
 from tidegate.web.hold_report import HoldAddReport, HoldRemoveReport, HoldsReport, HoldWhyReport, WishRequest
 from tidegate.web.probe_report import ProbeReport, ProbeRound
@@ -31,6 +33,9 @@ from tidegate.wiring.store import Store
 from tidegate.wiring.tallies import Counting, with_counts
 from tidegate.wiring.worker import Worker
 
+if TYPE_CHECKING:
+    from tidegate.wiring.drilling import Drilling
+
 
 class RunningView:
     """`web.app.View` of all workers, by the one that keeps the store fresh."""
@@ -41,6 +46,8 @@ class RunningView:
         self._looks: set[asyncio.Task[Outcome]] = set()
         self.running = running
         self.notes = notes
+        self.drilling: Drilling
+        """Set once there is a chronicle to tell what is served in a drill."""
 
     def status(self) -> StatusReport:
         worker, now = self._worker, int(time.time())
@@ -104,6 +111,15 @@ class RunningView:
         self._worker.gateway.sweep()
         await self._worker.learning.settle()
         return await gc(self._worker.sweeping, dry_run=dry_run)
+
+    def drill(self, order: DrillOrder) -> DrillState:
+        return self.drilling.play(order)
+
+    def drill_end(self, verdict: str, *, because: str) -> DrillState:
+        return self.drilling.end(verdict, because)
+
+    def drill_state(self) -> DrillState:
+        return self.drilling.state()
 
     async def hold_list(self) -> HoldsReport:
         return await asyncio.to_thread((await self._holding()).list)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tidegate.config import Settings
+from tidegate.drill.staged import StagedBlobs, StagedGetter
 from tidegate.gateway.access_log import AccessLog, write_lines
 from tidegate.gateway.answering import Rooms
 from tidegate.gateway.resolve import Resolver
@@ -34,6 +35,7 @@ from tidegate.keeper.scrub import Mending, scrub_for_ever
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive
 from tidegate.sources.breaker import Breaker, State, is_news
+from tidegate.sources.client import Client, Getter
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Flight
 from tidegate.sources.health import Health
@@ -79,14 +81,16 @@ class Worker:
         self.settings = settings
         self.archives = archives
         self.store = store
-        self._tell = tell
+        self.tell = tell
         self._place = place
         self.journal = JournalWriter(store.journal, lambda text: tell(News("error", "journal", text)))
         health = Health(settings.health)
-        self._memory = HealthFile(store.layout.sources, health, self._urls, self._memory_in_trouble)
-        self._memory.load()
+        self.memory = HealthFile(store.layout.sources, health, self._urls, self._memory_in_trouble)
+        self.memory.load()
         health.changed.append(self._turned)
-        self.fetching = Fetching(store.blobs, settings.fetch, settings.store, health)
+        self.disk = StagedBlobs(store.blobs)
+        self.staged: StagedGetter
+        self.fetching = Fetching(self.disk, settings.fetch, settings.store, health, self._wrapped)
         self.fetching.landed.append(self._landed)
         trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
         self.prefetching = self._prefetching() if place.keeps else None
@@ -111,7 +115,7 @@ class Worker:
         """Serve, and (unless `keep` is false) look at every suite now and then."""
         self.gateway.start()
         loop = asyncio.get_running_loop()
-        memory = self._memory.keep() if self._place.keeps else self._memory.follow()
+        memory = self.memory.keep() if self._place.keeps else self.memory.follow()
         self._running.append(loop.create_task(memory))
         if self._place.keeps:
             forgetting = forget_for_ever(self.store.holds, lambda: self.settings.hold, self._holds_in_trouble)
@@ -167,13 +171,18 @@ class Worker:
         await self.fetching.close()
         self.journal.close()
 
+    def _wrapped(self, client: Client) -> Getter:
+        """Where a drill's faults come in."""
+        self.staged = StagedGetter(client, self.settings.fetch)
+        return self.staged
+
     def _keeper(self, trust: Trust) -> Keeper:
         ports = Ports(
             self.fetching,
             self.store.blobs,
             self.store.catalogue,
             ingest_in_process(self.store.layout.catalogue),
-            lambda text: self._tell(News("info", "index", text)),
+            lambda text: self.tell(News("info", "index", text)),
             self.prefetching,
         )
         keeper = Keeper(self.archives, ports, trust, self.journal, self.settings.keeper)
@@ -205,7 +214,7 @@ class Worker:
             offline=self.fetching.health.offline,
         )
         sweeping = Sweeping(self.store.blobs, self.journal, self.settings.store, survey)
-        sweeping.told.append(lambda text: self._tell(News("warning", "store", text)))
+        sweeping.told.append(lambda text: self.tell(News("warning", "store", text)))
         return sweeping
 
     def _lost_after_s(self) -> float:
@@ -225,11 +234,11 @@ class Worker:
                 self.gateway.changed()
                 self.stocktaking.news()
                 self._news.set()
-                self._tell(News("info", "adopted", f"{name}: adopted, from {snapshot.source}", {"date": snapshot.date}))
+                self.tell(News("info", "adopted", f"{name}: adopted, from {snapshot.source}", {"date": snapshot.date}))
             case Confirmed():
-                self._tell(News("info", "confirmed", f"{name}: nothing newer"))
+                self.tell(News("info", "confirmed", f"{name}: nothing newer"))
             case NotAdopted():
-                self._tell(News("warning", "not-adopted", f"{name}: {outcome}"))
+                self.tell(News("warning", "not-adopted", f"{name}: {outcome}"))
 
     def _urls(self) -> set[str]:
         return {source.url for archive in self.archives.values() for source in archive.sources}
@@ -238,7 +247,7 @@ class Worker:
         try:
             await relist(self.store.catalogue, self.store.blobs, ingest_in_process(self.store.layout.catalogue))
         except (IngestError, OSError) as error:
-            self._tell(News("warning", "index", f"what an earlier version took in stays as it is: {error}"))
+            self.tell(News("warning", "index", f"what an earlier version took in stays as it is: {error}"))
 
     async def _expand(self) -> None:
         """Work out anew what rules need, whenever something newer is served."""
@@ -255,10 +264,10 @@ class Worker:
             await self._news.wait()
 
     def _holds_in_trouble(self, text: str) -> None:
-        self._tell(News("warning", "holds", text))
+        self.tell(News("warning", "holds", text))
 
     def _memory_in_trouble(self, text: str) -> None:
-        self._tell(News("warning", "sources", text))
+        self.tell(News("warning", "sources", text))
 
     def _turned(self, source: str, before: Breaker, after: Breaker) -> None:
         if not is_news(before, after):
@@ -277,24 +286,24 @@ class Worker:
             reason=reason,
         )
         if after.state is State.CLOSED:
-            self._tell(News("info", "source", f"{source} is well again; it had been out: {reason}"))
+            self.tell(News("info", "source", f"{source} is well again; it had been out: {reason}"))
         else:
-            self._tell(News("warning", "source", f"{source} is left alone: {reason}"))
+            self.tell(News("warning", "source", f"{source} is left alone: {reason}"))
 
     def _archives_of(self, source: str) -> str:
         return ",".join(one.name for one in self.archives.values() if any(each.url == source for each in one.sources))
 
     def _alone(self, kind: str, subject: str, sentence: str) -> None:
-        self._tell(News("info" if kind == ENDED else "error", kind, f"{subject}: {sentence}"))
+        self.tell(News("info" if kind == ENDED else "error", kind, f"{subject}: {sentence}"))
 
     def _alarmed(self, key: SuiteKey, kind: str, sentence: str) -> None:
-        self._tell(News("error", kind, f"{key[0]} {key[1]}: {sentence}"))
+        self.tell(News("error", kind, f"{key[0]} {key[1]}: {sentence}"))
 
     def _landed(self, flight: Flight) -> None:
         for violation in flight.violations:
             digest = flight.wanted.digest.hex()
             self.journal.note("violation", violation.source, reason=violation.reason, digest=digest)
-            self._tell(News("error", "violation", f"{violation.source} gave wrong bytes: {violation.reason}"))
+            self.tell(News("error", "violation", f"{violation.source} gave wrong bytes: {violation.reason}"))
         if flight.complete:
             for left in flight.left:
                 digest = flight.wanted.digest.hex()
