@@ -10,13 +10,13 @@ import pytest
 
 from tests.advisories.feed_server import FETCH, FeedServer, Place, Served, feed_server, subscription
 from tests.advisories.samples import NOON, sample
-from tidegate.advisories.age import Limits
 from tidegate.advisories.at_hand import Brought, Same
 from tidegate.advisories.feed_folder import FeedFolder
 from tidegate.advisories.intake import Job, NotTaken, Taken
 from tidegate.advisories.keeping import FeedKeeping
 from tidegate.advisories.round import NotBrought
 from tidegate.advisories.subscription import Subscription
+from tidegate.fleet.freshness import AgeLimits
 from tidegate.sources.client import Client
 from tidegate.store.journal import Value
 from tidegate.store.journal_kinds import objection
@@ -42,7 +42,7 @@ class Kept:
         return [(kind, subject) for kind, subject, _ in self.events]
 
 
-def kept(place: Place, *subscriptions: Subscription, published_max_s: float = 1e9) -> Kept:
+def kept(place: Place, *subscriptions: Subscription, published_max_s: int = 10**9) -> Kept:
     client = Client(FETCH)
     made: Kept
 
@@ -53,7 +53,7 @@ def kept(place: Place, *subscriptions: Subscription, published_max_s: float = 1e
         {one.name: one for one in subscriptions},
         place.ports(client),
         place.settings,
-        Limits(2 * DAY_S, published_max_s),
+        AgeLimits(2 * DAY_S, published_max_s),
         note,
         now=lambda: made.now,
         chance=lambda: 0.0,

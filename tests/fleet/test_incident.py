@@ -165,4 +165,4 @@ def test_a_host_that_stopped_reporting_is_unknown_since_it_did() -> None:
     reported, now = day("05-10"), day("05-20")
     verdict = judge(ordinary("noble", reported, kernels=[KERNEL["noble"]]), now)
     assert (verdict.unknown_since, verdict.clean) == (reported, False)
-    assert verdict.why == ("the host last reported 240 hours ago",)
+    assert verdict.why == ("the host last reported 10 days ago",)

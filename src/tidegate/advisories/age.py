@@ -1,7 +1,7 @@
 """Whether a feed is young enough to be believed. Pure; times are epoch seconds."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Age(StrEnum):
@@ -13,18 +13,31 @@ class Age(StrEnum):
     """It was never taken in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`confirmed_max_s` since it was last seen to be the newest; `published_max_s` since its publisher made it: who is
-    shown the same for longer looks at something that stands still."""
+class Limits(Protocol):
+    """What is older than these is not known any more."""
 
-    confirmed_max_s: float
-    published_max_s: float
+    @property
+    def confirmed_max_s(self) -> float:
+        """Since it was last seen to be the newest, changed or not."""
+        ...
+
+    @property
+    def published_max_s(self) -> float:
+        """Since its publisher made it: who is shown the same for longer looks at something that stands still."""
+        ...
+
+
+def believed_until(confirmed_at: float, published_at: float | None, limits: Limits) -> tuple[float, float]:
+    """Until when a feed is believed, and when it was current, should that be over. A publisher's date that is not known
+    says nothing."""
+    seen = confirmed_at + limits.confirmed_max_s
+    if published_at is not None and published_at + limits.published_max_s < seen:
+        return published_at + limits.published_max_s, published_at
+    return seen, confirmed_at
 
 
 def age_of(current_at: int | None, published_at: int | None, now: float, limits: Limits) -> Age:
-    """By both moments; a publisher's date that is not known says nothing."""
+    """By both moments."""
     if current_at is None:
         return Age.MISSING
-    stands_still = published_at is not None and now - published_at > limits.published_max_s
-    return Age.OLD if stands_still or now - current_at > limits.confirmed_max_s else Age.CURRENT
+    return Age.OLD if believed_until(current_at, published_at, limits)[0] < now else Age.CURRENT

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidegate.advisories.age import believed_until
+
 if TYPE_CHECKING:  # the settings read the limits, and every command the settings
     from collections.abc import Iterable
 
@@ -48,13 +50,13 @@ def freshness(knowledge: "Knowledge", taken_at: int, now: int, limits: AgeLimits
         why.append(f"no feed that speaks of {knowledge.distribution or 'this distribution'} was ever taken in")
         since.append(0)
     elif feed_is_old:
-        why.append(f"the newest feed is {(now - feed_at) // 3600} hours old")
+        why.append(f"the newest feed is {_spoken(now - feed_at)} old")
         since.append(feed_at)
     elif not knowledge.speaks:
         why.append(f"no feed says anything about {knowledge.release or 'a release without a name'}")
         since.append(0)
     if now - taken_at > limits.host_max_s:
-        why.append(f"the host last reported {(now - taken_at) // 3600} hours ago")
+        why.append(f"the host last reported {_spoken(now - taken_at)} ago")
         since.append(taken_at)
     return Freshness(feed_at, min(since, default=None), tuple(why))
 
@@ -63,11 +65,13 @@ def believed(feeds: "Iterable[FeedState]", now: int, limits: AgeLimits) -> tuple
     """When the feed that stays believable for longest was current, and whether even that is too long ago."""
     best: tuple[int, int] | None = None
     for state in feeds:
-        confirmed, published = state.confirmed_at, state.provenance.published
-        believable = confirmed + limits.confirmed_max_s
-        current = confirmed
-        if published is not None and published + limits.published_max_s < believable:
-            believable = published + limits.published_max_s
-            current = published if believable < now else confirmed
-        best = max(best or (believable, current), (believable, current))
+        until, was_current = believed_until(state.confirmed_at, state.provenance.published, limits)
+        current = was_current if until < now else state.confirmed_at
+        best = max(best or (int(until), int(current)), (int(until), int(current)))
     return (None, False) if best is None else (best[1], best[0] < now)
+
+
+def _spoken(seconds: int) -> str:
+    """A span for people, who count hours up to two days."""
+    days, hours = seconds // _DAY_S, seconds // 3600
+    return f"{days} days" if days >= 2 else f"{hours} hour{'' if hours == 1 else 's'}"

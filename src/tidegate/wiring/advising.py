@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tidegate.advisories.age import Limits, age_of
+from tidegate.advisories.age import age_of
 from tidegate.advisories.at_hand import Brought, Ports, Same, Step
 from tidegate.advisories.documents import Documents, is_name
 from tidegate.advisories.download import Access
@@ -65,7 +65,7 @@ class Advising:
         self._health = Health(settings.health)
         self._health.offline = settings.fetch.offline
         subscriptions, self.notes = subscriptions_of(settings.advisories, keyring_at)
-        self.keeping = FeedKeeping(subscriptions, self._ports(), settings.advisories, _limits(settings), note)
+        self.keeping = FeedKeeping(subscriptions, self._ports(), settings.advisories, settings.fleet.ages, note)
         self.keeping.told.append(self._heard)
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Advising:
         self.settings = settings
         self._health.settings = settings.health
         subscriptions, self.notes = subscriptions_of(settings.advisories, keyring_at)
-        self.keeping.reconfigure(subscriptions, settings.advisories, _limits(settings))
+        self.keeping.reconfigure(subscriptions, settings.advisories, settings.fleet.ages)
 
     def _ports(self) -> Ports:
         settings = self.settings
@@ -217,10 +217,6 @@ class Advising:
             trouble=standing.trouble or None,
             sources=tuple(source.url for source in subscription.sources) if subscription else (),
         )
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(settings.fleet.feed_confirmed_max_s, settings.fleet.feed_published_max_s)
 
 
 def refreshed_report(name: str, outcome: Outcome | BusyFeedError | OSError) -> RefreshedReport:
