@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tidegate.incidents.rules import TABLE, Cause, State
 
-_PLACES = {State.OPEN: (40, 90), State.MITIGATED: (330, 90), State.CLOSED: (620, 90)}
+_PLACES = {State.OPEN: (40, 90), State.MITIGATED: (400, 90), State.CLOSED: (760, 90)}
 _WHAT = {
     State.OPEN: "a condition holds",
     State.MITIGATED: "none holds; watched",
@@ -12,10 +12,10 @@ _WHAT = {
 }
 # Each way: its curve, and where its words stand.
 _WAYS = {
-    (State.OPEN, State.MITIGATED): ("M210 112 C250 104 290 104 330 112", 270, 96),
-    (State.MITIGATED, State.OPEN): ("M330 138 C290 146 250 146 210 138", 270, 162),
-    (State.MITIGATED, State.CLOSED): ("M500 125 C540 125 580 125 620 125", 560, 113),
-    (State.OPEN, State.CLOSED): ("M125 90 C240 10 590 10 705 90", 415, 24),
+    (State.OPEN, State.MITIGATED): ("M210 112 C270 104 340 104 400 112", 305, 96),
+    (State.MITIGATED, State.OPEN): ("M400 138 C340 146 270 146 210 138", 305, 162),
+    (State.MITIGATED, State.CLOSED): ("M570 125 C630 125 700 125 760 125", 665, 99),
+    (State.OPEN, State.CLOSED): ("M125 90 C260 10 710 10 845 90", 485, 24),
     (State.OPEN, State.OPEN): ("M85 160 C75 205 175 205 165 160", 125, 212),
 }
 _STYLE = """\
@@ -41,7 +41,7 @@ def picture() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 830 240" role="img" aria-labelledby="title">'
+    yield '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 970 240" role="img" aria-labelledby="title">'
     yield '<title id="title">An incident: open, mitigated, closed, and what leads from one to the other</title>'
     yield f"<style>\n{_STYLE}\n</style>"
     yield '<defs>\n<marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8"'
