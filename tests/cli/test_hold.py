@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tidegate.cli.exit_codes import ExitCode
+from tidegate.store.holds import PackageKey, Reported
+from tidegate.store.sqlite_holds import SqliteHolds
 from tidegate.web.hold_report import WishRequest
 from tidegate.wiring.hold import WishError, wish_of
 
@@ -129,6 +133,21 @@ def test_what_is_wanted_and_not_held_is_listed_by_name(
     assert "wanted by greeters" in ended.out
     (one,) = hold(made, "list", "--json").json["missing"]
     assert (one["name"], one["version"], one["held"]) == ("greet-data", "2:3.0", False)
+
+
+def test_what_hosts_have_is_explained_by_how_many_and_since_when(gateway: GatewayProcess) -> None:
+    now = int(time.time())
+    with closing(SqliteHolds(gateway.state / "holds.db")) as holds:
+        holds.reported([Reported(PackageKey("", "bookworm", "", "amd64", "member"), 12, now - 60)], now)
+    (told,) = why(gateway, "member")["reasons"]
+    assert (told["origin"], told["uses"], told["counts"]) == ("inventory", 12, True)
+    assert told["why"].startswith("12 hosts have it installed, last reported ")
+    assert "12 hosts have it installed" in hold(gateway, "why", "member").good().out
+    assert "member" not in hold(gateway, "list").out, "by the thousand: with --needs"
+    assert "member" in hold(gateway, "list", "--needs").out
+    with closing(SqliteHolds(gateway.state / "holds.db")) as holds:
+        holds.reported([], now)
+    assert not why(gateway, "member")["hot"]
 
 
 def test_all_of_a_pocket_is_that_pocket(gateway: GatewayProcess) -> None:

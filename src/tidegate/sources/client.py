@@ -287,7 +287,8 @@ class Client:
         tls = self._tls_context() if endpoint.scheme == "https" else None
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            # It is connected already: without TLS nothing is waited for, and where it lasts we are late ourselves.
+            async with asyncio.timeout(self._settings.connect_timeout_s if tls else None):
                 _, connection = await loop.create_connection(
                     lambda: Connection(self._settings.response_head_bytes_max, released, address),
                     sock=sock,
