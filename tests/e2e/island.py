@@ -77,7 +77,8 @@ def on_island(module: str, order: Mapping[str, Any], *, reach: Mapping[str, int]
             told = inner.stdout.read()
         inner.wait()
         said.seek(0)
-        assert inner.returncode == 0, told + said.read().decode(errors="replace")
+        how = f"ended with {inner.returncode}, within {timeout_s:g} s or by force\n"
+        assert inner.returncode == 0, how + told + said.read().decode(errors="replace")
     return json.loads(told.splitlines()[-1])
 
 
