@@ -20,6 +20,7 @@ from tidegate.cli.run import run
 from tidegate.cli.schema import schema
 from tidegate.cli.serve import serve
 from tidegate.cli.status import status, suites
+from tidegate.cli.status_page import status_page
 from tidegate.cli.verify import verify
 from tidegate.cli.version import version
 
@@ -59,6 +60,7 @@ app.add_typer(journal.app, name="journal")
 app.add_typer(incident.app, name="incident")
 app.command()(postmortem)
 app.command()(drill)
+app.command()(status_page)
 app.command()(client_config)
 app.command()(doctor)
 app.command()(import_acng)

@@ -20,6 +20,7 @@ _REPORTS = {
     "client-config": "tidegate.cli.reports:ClientConfigReport",
     "verify": "tidegate.cli.reports:VerifyReport",
     "status": "tidegate.web.report:StatusReport",
+    "status-page": "tidegate.web.status_files:StatusPageReport",
     "suites": "tidegate.web.report:SuitesReport",
     "sources": "tidegate.web.source_report:SourcesReport",
     "sources-probe": "tidegate.web.probe_report:ProbesReport",

@@ -14,7 +14,7 @@ from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.settings import ArchiveSettings, FetchSettings, HealthSettings
 from tidegate.store.settings import JournalSettings, StoreSettings
 from tidegate.trust.settings import TrustSettings
-from tidegate.web.settings import AdminSettings
+from tidegate.web.settings import AdminSettings, StatusSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +40,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     incidents: Annotated[IncidentSettings, Meta(description="when one begins and when it is over")] = IncidentSettings()
     hook: Annotated[tuple[HookSettings, ...], Meta(description="who is told of incidents")] = ()
+    status: Annotated[StatusSettings, Meta(description="the page for the people who get their updates here")] = (
+        StatusSettings()
+    )
     archive: Annotated[
         tuple[ArchiveSettings, ...],
         Meta(description="what is served; where none is named, the host's own apt sources say"),

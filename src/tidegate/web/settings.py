@@ -17,3 +17,36 @@ class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         tuple[str, ...],
         Meta(description="names that a request's Host may have besides the address listened on"),
     ] = ("localhost",)
+
+
+class StatusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[status]`: the page for the people who get their updates here. Off until `directory` says where it is written;
+    it is static files, so that it can live where this gateway's troubles do not reach."""
+
+    directory: Annotated[
+        str, Meta(description="where the page and its feeds are written on each change; empty: nowhere")
+    ] = ""
+    title: Annotated[str, Meta(max_length=200, description="what it is the status of")] = "Software updates"
+    contact: Annotated[
+        str, Meta(max_length=500, description="whom to ask, in a line: a name, a number, an address")
+    ] = ""
+    url: Annotated[
+        str, Meta(max_length=500, description="where people find the page, for the feeds' links; empty: not known")
+    ] = ""
+    update_s: Annotated[
+        int,
+        Meta(
+            ge=60,
+            le=86_400,
+            description="written anew so often when nothing changes; twice as old, it is not to be believed",
+        ),
+    ] = 1_800
+    update_open_s: Annotated[int, Meta(ge=60, le=86_400, description="the same, while something is affected")] = 300
+    notes: Annotated[
+        bool, Meta(description="operators' notes, actions and claims on an incident are shown on the page")
+    ] = False
+    publish: Annotated[
+        tuple[str, ...],
+        Meta(description="command, word by word, to run in `directory` after each write: rsync, or an object store's"),
+    ] = ()
+    publish_timeout_s: Annotated[int, Meta(ge=1, le=3_600, description="it is ended after so long")] = 120

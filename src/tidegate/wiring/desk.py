@@ -25,6 +25,7 @@ from tidegate.store.holds import PackageKey, Reported
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
 from tidegate.store.tokens import TokenFile
+from tidegate.web.advisories_report import FeedReport
 from tidegate.web.desk_app import make_desk_control, make_face
 from tidegate.web.exposure_report import FleetExposureReport
 from tidegate.web.serving import Serving, control_socket
@@ -39,6 +40,7 @@ from tidegate.wiring.hooks import Hooks
 from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.news import News
 from tidegate.wiring.observing import Observing, status_of
+from tidegate.wiring.status_page import StatusPages
 
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY_S = 5.0
@@ -72,6 +74,14 @@ class Desk:
         incidents = Incidents(stores.store.journal, settings.incidents)
         self.hooks = Hooks(_hooks(settings), incidents, layout.hooks, self.journal.note)
         self.dashboard = Dashboard(stores.store.journal, incidents, self.observing, self._exposure)
+        self.status_pages = StatusPages(
+            settings.status,
+            stores.store.journal,
+            incidents.all,
+            lambda: self.observing.status,
+            self._feeds,
+            tell,
+        )
         self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
         self.view.report_answers = self.fleet.door.answers
 
@@ -80,6 +90,7 @@ class Desk:
         self.fleet.reconfigure(settings.fleet)
         self.advising.reconfigure(settings)
         self.hooks.reconfigure(_hooks(settings))
+        self.status_pages.settings = settings.status
 
     def close(self) -> None:
         """Write down what waits."""
@@ -89,7 +100,15 @@ class Desk:
 
     def works(self) -> "tuple[Coroutine[None, None, None], ...]":
         """What it does until it is ended."""
-        return self.observing.run(), self.watch(), self.advising.run(), self.tell_holds(), self.hooks.run()
+        keeping = self.watch(), self.advising.run(), self.tell_holds()
+        return self.observing.run(), *keeping, self.hooks.run(), self._write_status_pages()
+
+    async def _write_status_pages(self) -> None:
+        await self.observing.asked()
+        await self.status_pages.run()
+
+    async def _feeds(self) -> tuple[FeedReport, ...]:
+        return (await self.advising.advisories_status()).feeds
 
     def _exposure(self) -> Awaitable[FleetExposureReport]:
         return self.view.fleet_exposure(at=None, limit=0, by_hosts=False, tags=())

@@ -4,6 +4,7 @@
     style.css     all there is of looks, dark and light; no page has a style of its own
     parts.html    macros that pages share
     pictures.html pictures: SVG made here, with the same in words beside it
+    status.html   the status page, which stands by itself and has the stylesheet in it; status.atom its feed
     dashboard.js  the one script, of the one page that updates itself; whole without it
 
 Whatever goes into a template is text: markup in it is shown and does nothing. The policy that is sent along forbids
@@ -137,6 +138,8 @@ def _environment() -> "Environment":
     made.filters["paragraphs"] = paragraphs
     made.filters["number"] = lambda value: f"{value:,}"
     made.filters["instant"] = lambda seconds: moment(int(seconds)).replace("T", " ").replace("Z", " UTC")
+    made.filters["minute"] = lambda seconds: moment(int(seconds))[:16].replace("T", " ") + " UTC"
+    made.filters["stamp"] = lambda seconds: moment(int(seconds))
     made.filters["span"] = span
     made.filters["octets"] = octets
     made.filters["rate"] = lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
