@@ -7,15 +7,17 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 import typer
 
 from tidegate.cli.exit_codes import ExitCode
 from tidegate.cli.failure import Complaint, Failure
-from tidegate.cli.options import ConfigOption, StateOption
+from tidegate.cli.options import ConfigOption, StateOption, overrides, settings_for
 from tidegate.cli.render import Column, JsonOption, json_wanted, note, say, say_json, table
 
 if TYPE_CHECKING:
+    from tidegate.config import Gathered
     from tidegate.drill.scenario import Scenario
     from tidegate.web.drill_report import DrillReport
     from tidegate.wiring.drill_lab import Progress
@@ -38,6 +40,9 @@ def drill(
         typer.Option("--live", help="In the running gateway: faults round its own sources, while it goes on serving."),
     ] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End the drill in the running gateway, at once.")] = False,
+    minutes: Annotated[
+        float, typer.Option("--minutes", metavar="N", min=0.1, max=1440, help="How long a live drill takes.")
+    ] = 5.0,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Write picture, journal, post-mortem and report there."),
@@ -52,14 +57,19 @@ def drill(
     Live (--live), the running gateway's sources seem to fail; what it holds is served as ever. It refuses to begin
     where clients would suffer, and it is over at the end, by --stop, or when this command is killed.
     """
+    if stop:
+        _stop(settings_for(config, overrides(state=state)))
+        return
     if scenario is None:
         _list(context, as_json)
         return
-    del config, state, live, stop
     found, name = _scenario(scenario)
-    if not lab:
-        raise Failure(ExitCode.USAGE, Complaint("on which ground?", todo="Say --lab or --live."))
-    report = _in_lab(found, name, out)
+    if lab == live:
+        raise Failure(ExitCode.USAGE, Complaint("on which ground?", todo="Say either --lab or --live."))
+    if lab:
+        report = _in_lab(found, name, out)
+    else:
+        report = _in_gateway(found, name, out, settings_for(config, overrides(state=state)), minutes)
     if json_wanted(context, as_json):
         say_json(report)
     else:
@@ -97,6 +107,43 @@ def _in_lab(scenario: "Scenario", name: str, out: Path | None) -> "DrillReport":
             raise Failure(ExitCode.UNAVAILABLE, Complaint(f"the laboratory: {error}")) from None
 
 
+def _in_gateway(
+    scenario: "Scenario", name: str, out: Path | None, gathered: "Gathered", minutes: float
+) -> "DrillReport":
+    from tidegate.wiring.ask import NotRunningError
+    from tidegate.wiring.drill import in_gateway
+    from tidegate.wiring.store import layout_of
+
+    if not scenario.is_live:
+        what = "what goes wrong in it cannot be staged in a running gateway"
+        raise Failure(ExitCode.USAGE, Complaint(what, name, "docs/drills.md says which faults can; --lab plays all."))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    settings = gathered.settings
+    layout = layout_of(settings.store, os.environ, uid=os.getuid())
+    tell, rules = _Progress().tell, settings.incidents
+    try:
+        return in_gateway(scenario, name, layout, rules, out, by=_who(), lasts_s=60 * minutes, tell=tell, stop=stop)
+    except KeyError as error:
+        raise Failure(ExitCode.NO, Complaint(f"the gateway refuses: {error.args[0]}")) from None
+    except NotRunningError as error:
+        raise Failure(ExitCode.UNAVAILABLE, Complaint(str(error))) from None
+
+
+def _stop(gathered: "Gathered") -> None:
+    from tidegate.wiring.ask import NotRunningError, ask
+    from tidegate.wiring.store import layout_of
+
+    layout = layout_of(gathered.settings.store, os.environ, uid=os.getuid())
+    target = "/drill/end?" + urlencode({"verdict": "stopped", "because": f"stopped by {_who()}"})
+    try:
+        ask(layout, "POST", target, timeout_s=10.0)
+    except NotRunningError as error:
+        raise Failure(ExitCode.UNAVAILABLE, Complaint(str(error))) from None
+    say("No fault is on any more.")
+
+
 def _who() -> str:
     return os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
 
@@ -126,6 +173,8 @@ def _say(report: "DrillReport") -> None:
     say(
         f"{report.served:,} of {report.requests:,} requests were served in {report.seconds:.0f} s"
         f" ({report.story_s / 3_600:.1f} h in the story); {report.apt_runs} runs of the real apt"
+        if report.ground == "lab"
+        else f"{report.served:,} of {report.requests:,} requests were served in {report.seconds:.0f} s"
     )
     say("")
     rows = [
@@ -133,6 +182,8 @@ def _say(report: "DrillReport") -> None:
         for one in report.expectations
     ]
     table(_VERDICTS, rows)
+    for name in report.left_out:
+        note(f"left out, nothing here stands for it: {name}")
     for number in report.numbers:
         if not number.agrees:
             say(f"{number.what}: {number.told:g} is told, {number.at_least:g} to {number.at_most:g} were counted")

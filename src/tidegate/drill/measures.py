@@ -16,7 +16,7 @@ class Measure:
 
 MEASURES: Mapping[str, Measure] = {
     "served-percent": Measure("of what clients asked of what the fleet uses, the share that came whole, in percent"),
-    "wrong-bytes": Measure("bodies given whole that no signed publication lists"),
+    "wrong-bytes": Measure("bodies given whole that no signed publication lists", live=False),
     "apt-failed": Measure("runs of the real apt that did not end well", live=False),
     "apt-runs": Measure("runs of the real apt; at_least shows that there were any", live=False),
     "behind-refreshes": Measure(
@@ -24,7 +24,7 @@ MEASURES: Mapping[str, Measure] = {
         " one is the interval, and what the gateway took to start and adopt at first, which nothing compresses",
         live=False,
     ),
-    "slowest-hit-ms": Measure("the slowest answer of what was held already, milliseconds by the clock"),
+    "slowest-hit-ms": Measure("the slowest answer of what was held already, milliseconds by the clock", live=False),
     "incidents": Measure("incidents of the drill"),
     "incidents-open": Measure("incidents of the drill that hold at its end"),
     "incidents-unclosed": Measure("incidents of the drill that are not closed at its end"),

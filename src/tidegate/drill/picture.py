@@ -5,6 +5,7 @@ From left to right runs the clock; the story's time stands below, and runs faste
 
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from itertools import pairwise
 
 from tidegate.drill.record import Record, Sample, Staging
 from tidegate.drill.scenario import Scenario, Tempo
@@ -66,7 +67,8 @@ class _Drawing:
 
     def lines(self) -> Iterator[str]:
         body, y = [], 66
-        for draw in (self._requests, self._sources, self._freshness, self._spans):
+        fresh = [self._freshness] if any(one.best_generation for one in self._record.samples) else []
+        for draw in (self._requests, self._sources, *fresh, self._spans):
             drawn = list(draw(y))
             body += drawn
             y += self._height(draw.__name__) + GAP
@@ -78,9 +80,9 @@ class _Drawing:
         )
         yield f"<style>\n{_STYLE}\n</style>"
         yield f'<text class="title" x="16" y="28">{escape(self._scenario.title)}: {self._verdict}</text>'
-        requests = self._record.requests
-        served = sum(one.is_right for one in requests)
-        told = f"{served:,} of {len(requests):,} requests served; {len(self._record.runs)} runs of the real apt"
+        counted = list(self._answers())
+        served, lost = sum(good for _, good, _ in counted), sum(bad for _, _, bad in counted)
+        told = f"{served:,} of {served + lost:,} requests served; {len(self._record.runs)} runs of the real apt"
         lasted = f"{self._lasts_s:.0f} s by the clock, {self._tempo_words()}"
         yield f'<text class="quiet" x="16" y="48">{told}; {lasted}</text>'
         yield from self._marks(steps, 60, y - GAP + 6)
@@ -90,7 +92,7 @@ class _Drawing:
         yield "</svg>"
 
     def _height(self, name: str) -> int:
-        lanes = {"_sources": len(self._scenario.source), "_spans": max(1, len(self._incidents))}
+        lanes = {"_sources": max(1, len(self._record.lanes)), "_spans": max(1, len(self._incidents))}
         return {"_requests": BARS, "_freshness": LINES}.get(name) or lanes[name] * LANE
 
     def _tempo_words(self) -> str:
@@ -103,9 +105,10 @@ class _Drawing:
     def _requests(self, y: int) -> Iterator[str]:
         yield _label("requests", y + 14)
         served, lost = [0] * BUCKETS, [0] * BUCKETS
-        for one in self._record.requests:
-            place = int((one.until - self._record.began_at) / self._lasts_s * BUCKETS)
-            (served if one.is_right else lost)[min(BUCKETS - 1, max(0, place))] += 1
+        for clock_s, good, bad in self._answers():
+            place = min(BUCKETS - 1, max(0, int(clock_s / self._lasts_s * BUCKETS)))
+            served[place] += good
+            lost[place] += bad
         most = max(1, *(good + bad for good, bad in zip(served, lost, strict=True)))
         width = (WIDTH - LEFT - RIGHT) / BUCKETS
         for number, (good, bad) in enumerate(zip(served, lost, strict=True)):
@@ -116,10 +119,20 @@ class _Drawing:
                 yield _box("lost", x, round(y + BARS - tall - short, 1), round(width - 1, 1), short)
         yield f'<line class="axis" x1="{LEFT}" y1="{y + BARS}" x2="{WIDTH - RIGHT}" y2="{y + BARS}"/>'
 
+    def _answers(self) -> Iterator[tuple[float, int, int]]:
+        """When how many were served, and were not: one by one, or where nobody counted them, sample by sample."""
+        began_at, samples = self._record.began_at, self._record.samples
+        for one in self._record.requests:
+            yield one.until - began_at, int(one.is_right), int(not one.is_right)
+        if not self._record.requests:
+            for before, after in pairwise(samples):
+                served, requests = after.served - before.served, after.requests - before.requests
+                yield after.clock_s, served, requests - served
+
     def _sources(self, y: int) -> Iterator[str]:
-        for number, source in enumerate(self._scenario.source):
+        for number, name in enumerate(self._record.lanes):
             top = y + number * LANE
-            yield _label(f"{source.name} ({source.operator})", top + 14)
+            yield _label(name, top + 14)
             for begun, ended, state in _stretches(self._record.samples, number, self._lasts_s):
                 x = self._x(begun)
                 yield _box(_STATE.get(state, "behind"), x, top, max(0.5, round(self._x(ended) - x, 1)), LANE - 6)

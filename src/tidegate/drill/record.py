@@ -73,6 +73,8 @@ class Staging:
 class Record:
     """All of it, growing."""
 
+    lanes: tuple[str, ...] = ()
+    """The sources, as samples have their states."""
     began_at: float = 0.0
     ended_at: float = 0.0
     requests: list[Request] = field(default_factory=list)

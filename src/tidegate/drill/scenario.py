@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -102,6 +102,7 @@ class Expect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[expect]]`: what must come of it."""
 
     measure: Annotated[str, Meta(description="docs/drills.md lists them")]
+    ground: Annotated[Literal["both", "lab", "live"], Meta(description="where it is expected")] = "both"
     at_least: float | None = None
     at_most: float | None = None
 
@@ -138,8 +139,9 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether all that goes wrong can go wrong in a running gateway as well."""
-        return bool(self.fault) and all(KINDS[one.kind].is_live for one in self.fault)
+        """Whether all that goes wrong can go wrong in a running gateway as well; feeds are left as they are there."""
+        faults = [one for one in self.fault if not all(each.startswith("feed:") for each in one.on)]
+        return bool(faults) and all(KINDS[one.kind].is_live for one in faults)
 
     def shown(self, moment_s: float) -> str:
         """A moment of the story for people."""
@@ -267,7 +269,8 @@ def _about_expectation(expect: Expect) -> Iterator[str]:
 class Tempo:
     """The story's time and the clock's, in seconds from the beginning of each."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, lasts_s: float | None = None) -> None:
+        """`lasts_s`: as long as that by the clock, with the scenario's paces among each other."""
         self._stretches: list[tuple[float, float, float, float]] = []  # story from, clock from, story to, factor
         story = clock = 0.0
         for pace in scenario.pace:
@@ -276,7 +279,9 @@ class Tempo:
                 self._stretches.append((story, clock, until, pace.factor))
                 clock += (until - story) / pace.factor
                 story = until
-        self.lasts_s = clock
+        stretch = 1.0 if lasts_s is None else lasts_s / clock
+        self._stretches = [(one, at * stretch, until, factor / stretch) for one, at, until, factor in self._stretches]
+        self.lasts_s = clock * stretch
 
     def clock_s(self, story_s: float) -> float:
         """When, by the clock, a moment of the story is."""

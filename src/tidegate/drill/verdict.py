@@ -19,9 +19,16 @@ class Verdict(Struct, frozen=True, kw_only=True):
     verdict: Literal["passed", "failed", "unknown"]
 
 
-def judge(expectations: Iterable[Expect], measured: Mapping[str, float]) -> tuple[Verdict, ...]:
-    """Each by itself. What was not measured is unknown, never passed."""
-    return tuple(_judged(one, _value(one.measure, measured)) for one in expectations)
+def judge(
+    expectations: Iterable[Expect], measured: Mapping[str, float], ground: Literal["lab", "live"] = "lab"
+) -> tuple[Verdict, ...]:
+    """Each that is expected on this ground, by itself. What was not measured is unknown, never passed."""
+    here = [one for one in expectations if one.ground in ("both", ground)]
+    return tuple(
+        _judged(one, _value(one.measure, measured))
+        for one in here
+        if ground == "lab" or MEASURES[one.measure.partition(":")[0]].live
+    )
 
 
 def overall(verdicts: Iterable[Verdict]) -> Literal["passed", "failed"]:

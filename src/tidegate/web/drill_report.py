@@ -35,6 +35,7 @@ class DrillReport(Struct, frozen=True, kw_only=True):
     numbers: tuple[Number, ...]
     steps: tuple[StepReport, ...]
     incidents: Annotated[tuple[str, ...], Meta(description="their ids; `tidegate incident show`")]
+    left_out: Annotated[tuple[str, ...], Meta(description="what of the scenario has nothing here to be on")] = ()
     files: Annotated[tuple[str, ...], Meta(description="what was written, in the folder of --out")] = ()
 
 

@@ -1,6 +1,7 @@
 """`tidegate drill`: a scenario played to its end, what it came to, and the files that tell it."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,14 +21,19 @@ from tidegate.incidents.incident import Incident
 from tidegate.incidents.markdown import markdown
 from tidegate.incidents.settings import IncidentSettings
 from tidegate.store.journal import Event
+from tidegate.store.layout import Layout
 from tidegate.store.sqlite_journal import SqliteJournal
 from tidegate.web.drill_report import DrillReport, StepReport
 from tidegate.wiring.drill_lab import Lab, Progress
+from tidegate.wiring.drill_live import Live
 from tidegate.wiring.drilling import now_named
 from tidegate.wiring.incidents import Incidents
 
-CALM_S = 3.0
+IN_LAB = IncidentSettings(calm_s=3.0)
+"""As the laboratory's gateway has it."""
 EVENTS_READ_MAX = 200_000
+WRITTEN_S = 1.0
+"""For what happened last to be in the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +67,79 @@ def in_lab(
         played = _played(lab.gateway.state, name)
     finally:
         lab.close()
-    if out is not None:
-        files = write(out, scenario, record, played, report)
-        report = msgspec.structs.replace(report, files=files)
-        (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    return report if out is None else _written(out, scenario, lab.tempo, record, played, report)
+
+
+def in_gateway(
+    scenario: Scenario,
+    known_as: str,
+    layout: Layout,
+    rules: IncidentSettings,
+    out: Path | None,
+    *,
+    by: str,
+    lasts_s: float,
+    tell: Callable[[Progress], None],
+    stop: threading.Event,
+) -> DrillReport:
+    """Play it in the gateway that serves from a state. Raises as `Live.run`, OSError."""
+    name = now_named(known_as)
+    live = Live(scenario, layout.control, name=name, by=by, lasts_s=lasts_s, tell=tell, stop=stop)
+    ending = live.run()
+    time.sleep(WRITTEN_S)
+    played = _played(layout.state, name, rules)
+    values = measured(live.record, played.incidents, played.events, (), refresh_s=1.0, tempo=live.tempo)
+    if ending.requests:
+        values["served-percent"] = 100 * (ending.requests - ending.lacking) / ending.requests
+    verdicts = judge(scenario.expect, values, "live")
+    report = DrillReport(
+        name=name,
+        title=scenario.title,
+        ground="live",
+        verdict="stopped" if ending.reason else overall(verdicts),
+        reason=ending.reason,
+        began_at=live.record.began_at,
+        seconds=live.record.ended_at - live.record.began_at,
+        story_s=scenario.ends_s,
+        requests=ending.requests,
+        served=ending.requests - ending.lacking,
+        apt_runs=0,
+        expectations=verdicts,
+        numbers=(),
+        steps=_steps(scenario, live.record),
+        incidents=tuple(one.id for one in played.incidents),
+        left_out=ending.left_out,
+    )
+    if report.verdict != "stopped":
+        live.end(report.verdict)
+    return report if out is None else _written(out, scenario, live.tempo, live.record, played, report)
+
+
+def _written(
+    out: Path, scenario: Scenario, tempo: Tempo, record: Record, played: Played, report: DrillReport
+) -> DrillReport:
+    """The report with the names of the files that tell it. Raises OSError."""
+    report = msgspec.structs.replace(report, files=write(out, scenario, tempo, record, played, report))
+    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     return report
+
+
+def _steps(scenario: Scenario, record: Record) -> tuple[StepReport, ...]:
+    return tuple(
+        StepReport(clock_s=one.clock_s, story=scenario.shown(one.story_s), what=one.what, text=one.text)
+        for one in record.steps
+    )
 
 
 def _is_over(state: Path, name: str) -> bool:
     return all(one.state == "closed" for one in _played(state, name).incidents)
 
 
-def _played(state: Path, name: str) -> Played:
+def _played(state: Path, name: str, rules: IncidentSettings = IN_LAB) -> Played:
     """What the journal of a state directory says of a drill."""
     with closing(SqliteJournal(state / "journal.db")) as journal:
         events = journal.last(EVENTS_READ_MAX)
-        incidents = Incidents(journal, IncidentSettings(calm_s=CALM_S)).all()
+        incidents = Incidents(journal, rules).all()
     of_drill = tuple(one for one in events if one.drill == name)
     newest = max((one.seq for one in events), default=0)
     return Played(tuple(one for one in incidents if one.drill == name), of_drill, newest)
@@ -109,19 +172,18 @@ def _report(
         apt_runs=len(record.runs),
         expectations=verdicts,
         numbers=numbers,
-        steps=tuple(
-            StepReport(clock_s=one.clock_s, story=scenario.shown(one.story_s), what=one.what, text=one.text)
-            for one in record.steps
-        ),
+        steps=_steps(scenario, record),
         incidents=tuple(one.id for one in played.incidents),
     )
 
 
-def write(out: Path, scenario: Scenario, record: Record, played: Played, report: DrillReport) -> tuple[str, ...]:
+def write(
+    out: Path, scenario: Scenario, tempo: Tempo, record: Record, played: Played, report: DrillReport
+) -> tuple[str, ...]:
     """The picture, the journal and a post-mortem's draft for each incident. Raises OSError."""
     out.mkdir(parents=True, exist_ok=True)
     texts = {
-        "run.svg": picture(scenario, Tempo(scenario), record, played.incidents, report.verdict),
+        "run.svg": picture(scenario, tempo, record, played.incidents, report.verdict),
         "journal.jsonl": "".join(msgspec.json.encode(one).decode() + "\n" for one in played.events),
         "scenario.json": msgspec.json.format(msgspec.json.encode(scenario), indent=2).decode(),
     }

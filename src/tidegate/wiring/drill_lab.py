@@ -77,7 +77,7 @@ class Lab:
         """`is_over`: whether each incident in the journal of a state directory is closed. `stop`: set, it ends."""
         self.scenario, self.root, self.name, self.by = scenario, root, name, by
         self._tell, self._is_over, self._stop = tell, is_over, stop
-        self.record = Record()
+        self.record = Record(lanes=tuple(f"{one.name} ({one.operator})" for one in scenario.source))
         self._begun = time.monotonic()
         self.tempo = Tempo(self.scenario)
         self._lock = threading.Lock()
