@@ -46,7 +46,9 @@ def pieces_of(packages: Iterable[Package]) -> list[Piece]:
     by_source: dict[str, list[Package]] = defaultdict(list)
     for package in packages:
         by_source[package.source].append(package)
-    return [tuple(sorted(by_source[source])) for source in sorted(by_source)]
+    # Most sources have one binary here, which there is nothing to sort of.
+    several = (by_source[source] for source in sorted(by_source))
+    return [tuple(sorted(some) if len(some) > 1 else some) for some in several]
 
 
 def setting_of(inventory: Inventory) -> Setting:

@@ -97,7 +97,7 @@ class SqliteHosts:
             last = write.execute(_LAST, (host,)).fetchone()
             if last is not None and at < max(last[1], last[7] or 0):
                 return False
-            made = _made(write, (self._piece(write, text, fresh) for text in texts))
+            made = _made(write, [self._known.get(text) or self._piece(write, text, fresh) for text in texts])
             setting = _number_of(write, "setting", setting_text(setting_of(inventory)))
             told = (inventory.host.name, inventory.host.boot, inventory.form.value, setting, made)
             if last is not None and last[7] is None:
