@@ -188,6 +188,25 @@ def test_a_fix_in_esm_is_one_for_hosts_that_have_it(
         assert "for hosts with esm-infra" in found.findings[0].reason
 
 
+@pytest.mark.parametrize(
+    ("version", "pockets", "is_open"),
+    [
+        ("8:6.9-1.3ubuntu0.22.04.5", [], True),
+        ("8:6.9-1.3ubuntu0.22.04.5", None, True),
+        ("8:6.9-1.3ubuntu0.22.04.3+esm1", [], False),
+        ("8:6.9-1.3ubuntu0.22.04.5+esm1", None, False),
+        ("8:6.9-1.3ubuntu0.22.04.5", ["apps"], False),
+    ],
+)
+def test_an_update_for_all_that_is_higher_than_esms_does_not_have_its_fix(
+    version: str, pockets: Sequence[str] | None, is_open: bool
+) -> None:
+    """imagemagick of jammy and CVE-2021-20241; Trivy, with the same data, found it and we did not."""
+    history = feed("noble_imagemagick: needed", "esm-apps/noble_imagemagick: released (8:6.9-1.3ubuntu0.22.04.3+esm1)")
+    told = noble(package("imagemagick", version), pockets=pockets)
+    assert bool(judged(history, told).findings) is is_open
+
+
 def test_trustys_esm_is_esm_infra_and_its_legacy_goes_on_where_that_ends() -> None:
     def of(*pockets: str) -> Finding:
         old = host("trusty", package("bash", "4.3"), runs="", taken_at=NOON, pockets=pockets)

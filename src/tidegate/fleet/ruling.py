@@ -95,8 +95,7 @@ def _in_line(merged: dict[str, Said], version: str, pockets: Collection[str] | N
         if said is None:
             continue
         fixed = said.statement.fixed if said.statement.status is Status.RELEASED else None
-        # Whoever has the fixed version had the pocket once, whatever it has now.
-        if pocket in (pockets or ()) or at_least(version, fixed):
+        if pocket in (pockets or ()) or _has_fix_of_esm(version, fixed):
             return Ruling(said)
         elsewhere = elsewhere or ((pocket, fixed) if fixed else None)
     if base is not None:
@@ -105,6 +104,12 @@ def _in_line(merged: dict[str, Said], version: str, pockets: Collection[str] | N
         if pocket not in _FIPS and (pocket in _ESM or pockets is None or pocket in pockets):
             return Ruling(merged[pocket], elsewhere)
     return None
+
+
+def _has_fix_of_esm(version: str, fixed: str | None) -> bool:
+    """Whoever has the fixed version had the pocket once, whatever it has now; but a version of the release's own
+    pockets may be higher than ESM's, and not have its fix: 0ubuntu0.22.04.5 sorts behind 0ubuntu0.22.04.3+esm1."""
+    return fixed is not None and at_least(version, fixed) and ("esm" in version or "esm" not in fixed)
 
 
 def newest(said: Sequence[Said]) -> Said:
