@@ -114,6 +114,13 @@ def test_drill_is_not_told_to_people_as_if_it_were_real() -> None:
     made = page(history.incidents())
     assert (made.affected, made.past) == ((), ())
     assert made.level is not Level.PARTLY
+    known = Known(status(int(NOW), alone=False), history.incidents(), (), ALWAYS)
+    rehearsed = status_page(known, StatusSettings(), NOW, drill="canonical")
+    assert [one.title for one in rehearsed.affected] == ["ubuntu: nothing new comes in"]
+    files = files_of(rehearsed)
+    assert "This is a drill (canonical)" in files["index.html"].decode()
+    assert "DRILL: " in files["feed.atom"].decode()
+    assert json.loads(files["status.json"])["drill"] == "canonical"
 
 
 def test_time_that_passes_is_no_news_and_another_word_is() -> None:

@@ -23,6 +23,9 @@ def status_page(
         Path | None,
         typer.Option("--to", metavar="DIR", help="Write it here; without this, say only how things are."),
     ] = None,
+    drill: Annotated[
+        str, typer.Option("--drill", metavar="NAME", help="As if this drill were real; the page says that it is not.")
+    ] = "",
     config: ConfigOption = None,
     state: StateOption = None,
     as_json: JsonOption = False,
@@ -38,7 +41,7 @@ def status_page(
     from tidegate.wiring.status_page import write
 
     try:
-        page = _page(config, state)
+        page = _page(config, state, drill)
         if to is not None:
             write(files_of(page), to)
     except FileNotFoundError as error:
@@ -57,7 +60,7 @@ def status_page(
     raise typer.Exit(codes.get(page.level, ExitCode.NO))
 
 
-def _page(config: Path | None, state: Path | None) -> "StatusPage":
+def _page(config: Path | None, state: Path | None, drill: str) -> "StatusPage":
     """Raises OSError; FileNotFoundError where there is nothing to tell of."""
     import sqlite3
 
@@ -80,6 +83,6 @@ def _page(config: Path | None, state: Path | None) -> "StatusPage":
         with journal_of(gathered, os.environ) as journal:
             incidents = Incidents(journal, gathered.settings.incidents).all(now)
             known = Known(told, incidents, feeds, recorded(journal, last_run(journal, told)))
-            return made(known, gathered.settings.status, now)
+            return made(known, gathered.settings.status, now, drill=drill)
     except sqlite3.Error as error:
         raise OSError(str(error)) from error

@@ -77,8 +77,9 @@ class Overview:
         going = self.open
         if going:
             worst = going[0].severity_now or going[0].severity
-            more = f", and {len(going) - 1} more" if len(going) > 1 else ""
-            return ("open" if worst <= 2 else "unknown"), f"{going[0].title}{more}."
+            others = len(going) - 1
+            more = f" {others} more {'incident is' if others == 1 else 'incidents are'} open." if others else ""
+            return ("open" if worst <= 2 else "unknown"), f"{going[0].title}.{more}"
         if not self.status.ready:
             return "unknown", "Not every suite is served yet."
         return "fixed", "All is well: every suite is served, and no incident is open."

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tidegate.answers.age import moment
 from tidegate.incidents.telling import span
@@ -59,6 +59,7 @@ class StatusPageReport(Struct, frozen=True, kw_only=True):
 
     title: str
     contact: str
+    drill: Annotated[str, Meta(description="what follows happened in this drill, and not really; empty: it is real")]
     headline: str
     level: str
     written_at: int
@@ -95,6 +96,7 @@ def report(page: StatusPage) -> StatusPageReport:
     return StatusPageReport(
         title=page.title,
         contact=page.contact,
+        drill=page.drill,
         headline=page.headline,
         level=page.level.name.lower(),
         written_at=page.written_at,
@@ -150,7 +152,8 @@ def _entries(page: StatusPage) -> tuple[Entry, ...]:
 
 
 def _entry(page: StatusPage, told: Told) -> Entry:
-    title = told.title if told.until is None else f"Over: {told.title}"
+    drill = "DRILL: " if page.drill else ""
+    title = f"{drill}{told.title}" if told.until is None else f"{drill}Over: {told.title}"
     return Entry(told, _iri(page, told.id), title, _text(told))
 
 

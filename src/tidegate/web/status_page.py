@@ -58,6 +58,7 @@ class StatusPage:
     title: str
     contact: str
     url: str
+    drill: str
     written_at: int
     next_at: int
     believe_until: int
@@ -78,9 +79,9 @@ class Known:
     record: Record
 
 
-def status_page(known: Known, settings: StatusSettings, now: float) -> StatusPage:
-    """The page as of now."""
-    real = [one for one in known.incidents if not one.drill]
+def status_page(known: Known, settings: StatusSettings, now: float, *, drill: str = "") -> StatusPage:
+    """The page as of now; or as it would be if a drill were real, and says that it is not."""
+    real = [one for one in known.incidents if one.drill == drill]
     told = [one for incident in real if (one := _told(incident, notes=settings.notes)) is not None]
     going = [*_down(known), *(one for one in told if one.until is None)]
     affected = tuple(sorted(going, key=lambda one: (-one.level, one.since)))
@@ -92,6 +93,7 @@ def status_page(known: Known, settings: StatusSettings, now: float) -> StatusPag
         title=settings.title,
         contact=settings.contact,
         url=settings.url,
+        drill=drill,
         written_at=int(now),
         next_at=int(now + every_s),
         believe_until=int(now + 2 * every_s),
@@ -106,7 +108,7 @@ def status_page(known: Known, settings: StatusSettings, now: float) -> StatusPag
 def news(page: StatusPage) -> object:
     """What is news when it differs: the page but for its times, and for numbers that grow while nothing happens."""
     return (
-        *(page.title, page.contact, page.url, page.level, page.headline),
+        *(page.title, page.contact, page.url, page.drill, page.level, page.headline),
         [replace(one, requests=0, lacking=0) for one in page.affected],
         [(one.name, one.level, one.note, [(part.name, part.level, part.note) for part in one.parts])
          for one in page.components],
