@@ -37,6 +37,8 @@ class Scope(StrEnum):
 
     REPORT = "report"
     """Tell what hosts have; it reads nothing."""
+    NOTE = "note"
+    """Write down notes and actions on incidents; it reads nothing."""
 
 
 class Token(Struct, frozen=True, kw_only=True, omit_defaults=True):

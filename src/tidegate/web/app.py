@@ -1,6 +1,7 @@
 """The admin port: health, readiness, status and metrics to read; and the control socket, which may also ask for work.
 
-The port is for monitoring and changes nothing. What changes something comes through `control.sock` in the state
+The port is for monitoring and changes nothing, but for notes on incidents, by whoever has a token for them. What
+changes something else comes through `control.sock` in the state
 directory, so whoever may open that file is who may ask.
 """
 
@@ -21,6 +22,7 @@ from tidegate.web.drill_control import DrillView, drill_routes
 from tidegate.web.gc_control import GcView, gc_routes
 from tidegate.web.hold_control import HoldView, hold_routes
 from tidegate.web.host_check import HostCheck
+from tidegate.web.notes import PATH as NOTES_PATH
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
 from tidegate.web.source_report import SourceState
@@ -54,10 +56,10 @@ def _json(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def make_app(view: View, hosts: tuple[str, ...], desk: RequestEnd) -> Starlette:
+def make_app(view: View, hosts: tuple[str, ...], desk: RequestEnd, note: RequestEnd) -> Starlette:
     """The admin port's application. `hosts`: names that a request's Host may have besides addresses (threat 41).
 
-    `desk` answers whatever else is asked for.
+    `desk` answers whatever else is asked for, `note` takes what people write down about incidents.
     """
 
     async def healthz(_: Request) -> Response:
@@ -91,7 +93,10 @@ def make_app(view: View, hosts: tuple[str, ...], desk: RequestEnd) -> Starlette:
     ]
     routes += [("/readiness.json", readiness), ("/{path:path}", desk)]
     return Starlette(
-        routes=[Route(path, end, methods=["GET"]) for path, end in routes],
+        routes=[
+            Route(NOTES_PATH, note, methods=["POST"]),
+            *(Route(path, end, methods=["GET"]) for path, end in routes),
+        ],
         middleware=[Middleware(HostCheck, hosts=hosts, setting="admin.hosts")],
     )
 

@@ -14,6 +14,7 @@ from tidegate.web.exposure_control import ExposureView, exposure_routes
 from tidegate.web.fleet_control import FleetView, fleet_routes
 from tidegate.web.fleet_intake import IntakeView, intake_routes
 from tidegate.web.host_check import HostCheck
+from tidegate.web.notes import NotesView, note_routes
 from tidegate.web.pages import Door
 
 
@@ -23,6 +24,7 @@ def make_desk_control(
     feeds: AdvisoriesView,
     advisories: AdvisoryView,
     dashboard: DashboardView,
+    notes: NotesView,
 ) -> Starlette:
     """The application of the desk's socket: whoever may open that file may ask. The admin port passes on what is read
     (GET), so nothing that changes anything may be a GET."""
@@ -31,7 +33,7 @@ def make_desk_control(
         *dashboard_routes(dashboard, [Door(ADVISORIES_PATH, ADVISORIES_NAME)]),
         *advisory_routes(advisories, [Door(DASHBOARD_PATH, "Dashboard")]),
     ]
-    return Starlette(routes=[*asked, *pages])
+    return Starlette(routes=[*asked, *pages, *note_routes(notes)])
 
 
 def make_face(intake: IntakeView, advisories: AdvisoryView, hosts: tuple[str, ...]) -> Starlette:

@@ -1,6 +1,6 @@
 """What the admin port does not know itself, it asks the desk for: the same request, and the answer as it comes.
 
-Only GET, and only headers that are about the answer's form, go on.
+Only GET, and notes on incidents, which bring a token; and only headers that are about the answer's form.
 """
 
 import asyncio
@@ -12,9 +12,12 @@ import httptools
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
+from tidegate.web.notes import BODY_BYTES_MAX, is_ours
 from tidegate.web.socket_file import socket_address
 
 FORWARDED = ("accept", "if-none-match", "if-modified-since", "range", "if-range", "last-event-id")
+WITH_BODY = ("authorization", "content-type")
+"""And these, with what somebody writes down."""
 RETURNED = frozenset(
     {
         "content-type", "content-length", "content-range", "content-security-policy", "referrer-policy", "etag",
@@ -23,6 +26,7 @@ RETURNED = frozenset(
 )  # fmt: skip
 """And all that begin with `x-`."""
 HEAD_BYTES_MAX = 65_536
+BODY_TIMEOUT_S = 10.0
 TIMEOUT_S = 60.0
 """For the head, and for each piece of the body."""
 STARTS = ("/", "/events")
@@ -70,16 +74,36 @@ class Desk:
 
     async def get(self, request: Request) -> Response:
         """The desk's answer to a request. 404 where there is no desk, 504 where it says nothing."""
+        return await self._told(request, b"")
+
+    async def note(self, request: Request) -> Response:
+        """The desk's answer to what somebody writes down about an incident, unless another site's page posts it."""
+        if not is_ours(request.headers):
+            return PlainTextResponse("this was sent by a page of another site\n", 403)
+        body = b""
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > BODY_BYTES_MAX:
+                        return PlainTextResponse(f"more than {BODY_BYTES_MAX} bytes\n", 413)
+        except TimeoutError:
+            return PlainTextResponse("it did not come in time\n", 408)
+        return await self._told(request, body)
+
+    async def _told(self, request: Request, body: bytes) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
         lines = [
-            f"GET {request.scope['raw_path'].decode('latin-1')}{query} HTTP/1.1",
+            f"{request.method} {request.scope['raw_path'].decode('latin-1')}{query} HTTP/1.1",
             "Host: desk",
             "Connection: close",
         ]
-        lines += [f"{name}: {value}" for name in FORWARDED if (value := request.headers.get(name))]
+        names = FORWARDED if request.method == "GET" else (*FORWARDED, *WITH_BODY)
+        lines += [f"{name}: {value}" for name in names if (value := request.headers.get(name))]
+        lines += [f"Content-Length: {len(body)}"] if request.method != "GET" else []
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._answer_of("\r\n".join([*lines, "", ""]).encode("latin-1"), request)
+                return await self._answer_of("\r\n".join([*lines, "", ""]).encode("latin-1") + body, request)
         except (FileNotFoundError, ConnectionError):
             if request.url.path in STARTS:
                 headers = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Retry-After": "2"}

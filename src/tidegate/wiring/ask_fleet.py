@@ -176,12 +176,14 @@ class TokenDoor:
         self._layout = layout_of(gathered.settings.store, environment, uid=os.getuid())
         self._file = TokenFile(self._layout.tokens)
 
-    def add(self, name: str, *, expires_at: int | None, tags: Sequence[str], hosts: Sequence[str]) -> TokenAddReport:
-        """Make a token that lets hosts report. Raises TokenError."""
+    def add(
+        self, name: str, scope: Scope, *, expires_at: int | None, tags: Sequence[str], hosts: Sequence[str]
+    ) -> TokenAddReport:
+        """Make a token that allows one thing. Raises TokenError."""
         self._layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         now = int(time.time())
         secret, token = self._file.add(
-            name, Scope.REPORT, now, expires_at=expires_at, tags=sorted(set(tags)), hosts=sorted(set(hosts))
+            name, scope, now, expires_at=expires_at, tags=sorted(set(tags)), hosts=sorted(set(hosts))
         )
         self._note("token-added", name, scope=token.scope.value)
         return TokenAddReport(secret=secret, token=token_report(token, now))

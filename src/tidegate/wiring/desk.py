@@ -39,6 +39,7 @@ from tidegate.wiring.fleet_stores import FleetStores, open_fleet_stores
 from tidegate.wiring.hooks import Hooks
 from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.news import News
+from tidegate.wiring.notes import Notes
 from tidegate.wiring.observing import Observing, status_of
 from tidegate.wiring.status_page import StatusPages
 
@@ -82,7 +83,9 @@ class Desk:
             self._feeds,
             tell,
         )
-        self.fleet = FleetDesk(self.view.hosts, TokenFile(layout.tokens), settings.fleet, self.journal.note)
+        tokens = TokenFile(layout.tokens)
+        self.notes = Notes(stores.store.journal, incidents, tokens)
+        self.fleet = FleetDesk(self.view.hosts, tokens, settings.fleet, self.journal.note)
         self.view.report_answers = self.fleet.door.answers
 
     def reconfigure(self, settings: Settings) -> None:
@@ -178,7 +181,7 @@ async def _run() -> None:
     hosts_max = orders.settings.fleet.hosts_max
     stores = await asyncio.to_thread(partial(open_fleet_stores, layout, hosts_max=hosts_max))
     desk = Desk(stores, layout, orders.settings)
-    control = make_desk_control(desk.view, desk.fleet, desk.advising, desk.advisories, desk.dashboard)
+    control = make_desk_control(desk.view, desk.fleet, desk.advising, desk.advisories, desk.dashboard, desk.notes)
     ends = [Serving(control, control_socket(layout.desk))]
     face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
     ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]

@@ -122,8 +122,9 @@ async def _run(program: Program, store: Store, place: Place, doors: Doors, talli
     from tidegate.web.serving import Serving, control_socket
 
     hosts = tuple(name.lower() for name in settings.admin.hosts)
+    far = Desk(store.layout.desk, desk.start)
     ends = [
-        Serving(make_app(view, hosts, Desk(store.layout.desk, desk.start).get), doors.admin),
+        Serving(make_app(view, hosts, far.get, far.note), doors.admin),
         Serving(make_control(view), control_socket(store.layout.control)),
     ]
     chronicling = _chronicling(worker, counting, view)

@@ -1,4 +1,4 @@
-"""`tidegate fleet token`: who may report."""
+"""`tidegate fleet token`: who may do what over the network."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tidegate.web.fleet_report import TokenReport
     from tidegate.wiring.ask_fleet import TokenDoor
 
-app = typer.Typer(no_args_is_help=True, help="Say who may report what hosts have.")
+app = typer.Typer(no_args_is_help=True, help="Say who may report what hosts have, or write notes.")
 
 _TOKENS = (
     Column("token"),
@@ -50,27 +50,37 @@ def add(
     host: Annotated[
         list[str] | None, typer.Option("--host", metavar="ID", help="It may report this host only; repeatable.")
     ] = None,
+    scope: Annotated[
+        str,
+        typer.Option("--for", metavar="WHAT", help="`report` what hosts have, or `note` things about incidents."),
+    ] = "report",
     config: ConfigOption = None,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a token that lets hosts report, and nothing else. It is printed once; only its digest is kept."""
+    """Make a token that allows one thing, and nothing else. It is printed once; only its digest is kept."""
     from tidegate.archive.errors import FormatError
     from tidegate.fleet.tags import tags
-    from tidegate.store.tokens import TokenError
+    from tidegate.store.tokens import Scope, TokenError
+
+    if scope not in tuple(Scope):
+        raise Failure(ExitCode.USAGE, Complaint(f"there is no token for {scope!r}", todo="There is report and note."))
+    if scope != Scope.REPORT and (tag or host):
+        raise Failure(ExitCode.USAGE, Complaint("--tag and --host are for tokens that report"))
 
     expires_at = None if expires is None else int(expires.replace(tzinfo=UTC).timestamp())
     try:
         with _answering():
             words = sorted(tags(tag or []))
-            report = _door(config, state).add(name, expires_at=expires_at, tags=words, hosts=host or [])
+            report = _door(config, state).add(name, Scope(scope), expires_at=expires_at, tags=words, hosts=host or [])
     except (TokenError, FormatError) as error:
         raise Failure(ExitCode.USAGE, Complaint(str(error))) from None
     if json_wanted(context, as_json):
         say_json(report)
         return
     say(report.secret)
-    note("It is not told again. On a host it belongs into /etc/tidegate/report-token, readable for root alone.")
+    where = " On a host it belongs into /etc/tidegate/report-token, readable for root alone."
+    note(f"It is not told again.{where if scope == Scope.REPORT else ''}")
 
 
 @app.command(name="list")

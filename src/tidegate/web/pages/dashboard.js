@@ -19,6 +19,9 @@
     return made;
   };
 
+  // Somebody is at work in it.
+  const busy = (part) => part.contains(document.activeElement) || part.querySelector("details[open] form");
+
   // The server renders; here its parts are put in place of the old ones. Nothing in it runs: see the policy.
   const refresh = async () => {
     if (refreshing || document.hidden) return;
@@ -30,7 +33,7 @@
       document.title = fresh.title;
       for (const old of document.querySelectorAll("[data-part]")) {
         const made = fresh.querySelector(`[data-part="${old.dataset.part}"]`);
-        if (made && made.innerHTML !== old.innerHTML && !old.contains(document.activeElement)) {
+        if (made && made.innerHTML !== old.innerHTML && !busy(old)) {
           old.replaceWith(document.adoptNode(made));
         }
       }
