@@ -57,6 +57,11 @@ faults: setup-dev
 histories: setup-dev
 	$(VENV)/bin/python -m tests.histories --seeds $(SEEDS) $(ARGS)
 
+# docs/img/dashboard.png anew, of a real gateway in a real Chromium
+.PHONY: dashboard-picture
+dashboard-picture: setup-dev
+	$(VENV)/bin/python -m tests.docs.dashboard_picture
+
 clickhouse: setup-dev
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements/clickhouse.txt
 	$(VENV)/bin/pytest -q tests/fleet/test_clickhouse.py $(ARGS)

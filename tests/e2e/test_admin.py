@@ -1,5 +1,6 @@
 """The admin port and the control socket: what they tell, to whom, and that the port changes nothing (threat 41)."""
 
+import contextlib
 import http.client
 import os
 import socket
@@ -20,6 +21,7 @@ from tests.oracle import Oracle
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
+from tidegate.web.dashboard import STREAMS_MAX
 from tidegate.web.report import StatusReport
 
 HELLO = "pool/main/h/hello/hello_1.0_amd64.deb"
@@ -159,6 +161,27 @@ def test_dashboard_is_there_without_any_setting_and_starts_what_it_needs(gateway
     assert admin(gateway, "/style.css")[0] == admin(gateway, "/dashboard.js")[0] == 200
     assert admin(gateway, "/", host="evil.example")[0] == 421
     assert admin(gateway, "/", method="POST")[0] == 405
+
+
+def test_pages_that_are_closed_make_room_for_others(gateway: GatewayProcess) -> None:
+    gateway.wait_for(lambda: admin(gateway, "/")[0] == 200)
+    with contextlib.ExitStack() as open_:
+        for _ in range(STREAMS_MAX):
+            assert stream(gateway, open_) == 200
+        assert stream(gateway, open_) == 503
+        assert admin(gateway, "/")[0] == 200
+    with contextlib.ExitStack() as open_:
+        gateway.wait_for(lambda: stream(gateway, open_) == 200)
+
+
+def stream(gateway: GatewayProcess, open_: contextlib.ExitStack) -> int:
+    """Open the stream of decisions, until `open_` is closed; the answer's status."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.admin_port, timeout=10)
+    open_.callback(connection.close)
+    connection.request("GET", "/events")
+    answer = connection.getresponse()
+    open_.callback(answer.close)
+    return answer.status
 
 
 def test_control_socket_is_its_owners_alone(gateway: GatewayProcess) -> None:

@@ -101,6 +101,7 @@ _SENTENCES: Mapping[str, Callable[[Event], str]] = {
     "source-state": _source_state,
     "violation": lambda e: f"{e.subject} gave wrong bytes, which nobody got: {_of(e, 'reason')}",
     "failover": _failover,
+    "fetch-failed": lambda e: f"no source could give {e.subject[:12]}…: {_of(e, 'reason')}",
     "alone-begun": lambda e: (
         f"{e.subject}: none of its {_of(e, 'sources')} sources has answered since {_moment(e, 'since')}"
     ),

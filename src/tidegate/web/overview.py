@@ -86,9 +86,9 @@ class Overview:
 
 
 def to_do(incident: Incident) -> tuple[str, ...]:
-    """What there is to do about what holds, each once."""
-    holding = [BY_NAME[span.rule].todo for span in incident.conditions if span.ended is None]
-    return tuple(dict.fromkeys(holding))
+    """What there is to do about what holds, the worst first, each once."""
+    holding = sorted({span.rule for span in incident.conditions if span.ended is None})
+    return tuple(dict.fromkeys(BY_NAME[rule].todo for rule in sorted(holding, key=lambda one: BY_NAME[one].severity)))
 
 
 def decision(event: Event) -> Decision:

@@ -26,6 +26,7 @@ from tidegate.incidents.telling import span
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
     from starlette.requests import Request
 
 STYLE_PATH = "/style.css"
@@ -121,6 +122,14 @@ def octets(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def coded(text: str) -> "Markup":
+    """A sentence of ours in which a command stands between backticks, as markup."""
+    from markupsafe import Markup, escape
+
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
 @lru_cache(1)
 def _environment() -> "Environment":
     # Takes 40 ms, and only who serves pages needs it.
@@ -143,6 +152,7 @@ def _environment() -> "Environment":
     made.filters["minute"] = lambda seconds: moment(int(seconds))[:16].replace("T", " ") + " UTC"
     made.filters["stamp"] = lambda seconds: moment(int(seconds))
     made.filters["span"] = span
+    made.filters["coded"] = coded
     made.filters["octets"] = octets
     made.filters["rate"] = lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
     return made
