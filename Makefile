@@ -6,6 +6,7 @@
 #   make lint    ruff, mypy, the layers
 #   make check   lint and test: what CI runs
 #   make bench   against nginx, apt-cacher-ng and squid             (ARGS="--only hits --rounds 7")
+#   make demo    the outage of 2026-04-30 in 70 seconds, with the real apt: pages, picture, post-mortem in demo/
 #   make faults  every fault of a source, and what each client makes of it  (ARGS="--quick --fault reset")
 #   make histories  the deciding code in virtual time, from seeds     (SEEDS=5000, or ARGS="--seed 17 -v")
 #   make clickhouse  docs/clickhouse.md, in the embedded ClickHouse (180 MB to fetch)
@@ -51,6 +52,15 @@ check: lint test
 bench: setup-dev
 	$(VENV)/bin/python -m bench $(ARGS)
 
+demo: setup
+	@rm -rf demo
+	@$(VENV)/bin/tidegate drill canonical-2026 --lab --out demo $(ARGS)
+	@echo "Open it: file://$(CURDIR)/demo/index.html"
+
+# The pictures in the README, in a real Chromium, of a drill made just now.
+demo-pictures: setup-dev demo
+	$(VENV)/bin/python -m tests.docs.drill_pictures demo
+
 faults: setup-dev
 	$(VENV)/bin/python -m tests.lab $(ARGS)
 
@@ -74,5 +84,5 @@ lock:
 	packaging/lock.sh $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist .*_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) dist demo .*_cache .hypothesis .coverage .coverage.*
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

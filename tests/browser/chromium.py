@@ -87,10 +87,10 @@ class Page:
         """Until the expression holds."""
         self._browser.until(lambda: bool(self.run(script)), script)
 
-    def shot(self, path: Path) -> None:
-        """A picture of the whole page."""
+    def shot(self, path: Path, *, height: int | None = None) -> None:
+        """A picture of the whole page, or of so much from its top."""
         size = self.send("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": 1}
         told = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(told["data"]))
 

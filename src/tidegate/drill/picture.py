@@ -5,7 +5,7 @@ From left to right runs the clock; the story's time stands below, and runs faste
 
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from tidegate.drill.record import Record, Sample, Staging
 from tidegate.drill.scenario import Scenario, Tempo
@@ -140,15 +140,17 @@ class _Drawing:
     def _freshness(self, y: int) -> Iterator[str]:
         yield _label("publication", y + 14)
         samples = self._record.samples
-        values = [one.best_generation for one in samples] + [one.served_generation for one in samples]
-        low, high = min(values, default=0), max(values, default=1)
-        for name, pick in (("best", "best_generation"), ("given", "served_generation")):
-            points = []
-            for one in samples:
-                level = (getattr(one, pick) - low) / max(1, high - low)
-                points.append(f"{self._x(one.clock_s)},{round(y + LINES - 4 - level * (LINES - 8), 1)}")
-            stepped = " ".join(_stepped(points))
-            yield f'<polyline class="{name}" points="{stepped}"/>'
+        best = [(one.clock_s, one.best_generation) for one in samples]
+        given = [(one.clock_s, one.served_generation) for one in samples]
+        known = [generation for _, generation in (*best, *given) if generation]
+        low, high = min(known, default=0), max(known, default=1)
+        for name, values in (("best", best), ("given", given)):
+            for line in _unbroken(values):
+                points = [
+                    f"{self._x(clock_s)},{round(y + LINES - 4 - (one - low) / max(1, high - low) * (LINES - 8), 1)}"
+                    for clock_s, one in line
+                ]
+                yield f'<polyline class="{name}" points="{" ".join(_stepped(points))}"/>'
         yield f'<text class="quiet" x="16" y="{y + 32}">grey: at a working</text>'
         yield f'<text class="quiet" x="16" y="{y + 46}">source; line: served</text>'
 
@@ -195,6 +197,13 @@ def _stretches(samples: "list[Sample]", source: int, lasts_s: float) -> Iterator
             ended = known[number][0] if number < len(known) else lasts_s
             yield known[begun][0], ended, known[begun][1]
             begun = number
+
+
+def _unbroken(values: list[tuple[float, int]]) -> Iterator[list[tuple[float, int]]]:
+    """The stretches in which there was a publication to tell of."""
+    for is_known, stretch in groupby(values, key=lambda value: value[1] > 0):
+        if is_known:
+            yield list(stretch)
 
 
 def _stepped(points: list[str]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 import socket
@@ -95,11 +94,12 @@ class LabGateway:
             self._process.wait(STOP_TIMEOUT_S)
             self._process = None
 
-    def status(self) -> dict[str, object]:
-        """Its status, as the admin port tells it. Raises OSError."""
-        told = json.loads(self._ask("/status.json"))
-        assert isinstance(told, dict)
-        return told
+    def status(self) -> bytes:
+        """Its status, as the admin port tells it: JSON. Raises OSError."""
+        try:
+            return self._ask("/status.json")
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from None
 
     @property
     def log(self) -> str:

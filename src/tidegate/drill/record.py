@@ -54,7 +54,7 @@ class Sample:
     served_generation: int
     """The newest publication that a client was given."""
     best_generation: int
-    """The newest that a source without a fault has had."""
+    """The newest that a source without a fault has; 0: there is none such."""
     sources: tuple[str, ...]
     """State of each, as the gateway sees it."""
 

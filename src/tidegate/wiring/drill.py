@@ -23,15 +23,23 @@ from tidegate.incidents.settings import IncidentSettings
 from tidegate.store.journal import Event
 from tidegate.store.layout import Layout
 from tidegate.store.sqlite_journal import SqliteJournal
+from tidegate.web.drill_index import index
 from tidegate.web.drill_report import DrillReport, StepReport
+from tidegate.web.report import StatusReport
+from tidegate.web.settings import StatusSettings
+from tidegate.web.status_files import files_of
+from tidegate.web.status_page import Known, status_page
 from tidegate.wiring.drill_lab import Lab, Progress
 from tidegate.wiring.drill_live import Live
 from tidegate.wiring.drilling import now_named
 from tidegate.wiring.incidents import Incidents
+from tidegate.wiring.status_page import last_run, recorded
+from tidegate.wiring.status_page import write as write_page
 
 IN_LAB = IncidentSettings(calm_s=3.0)
 """As the laboratory's gateway has it."""
 EVENTS_READ_MAX = 200_000
+PAGES = ("status-during", "status")
 WRITTEN_S = 1.0
 """For what happened last to be in the journal."""
 
@@ -57,12 +65,22 @@ def in_lab(
 ) -> DrillReport:
     """Play it in a laboratory below `root`; write what tells it into `out`. Raises LabError, OSError."""
     name = now_named(known_as)
-    lab = Lab(scenario, root, name=name, by=by, tell=tell, is_over=lambda state: _is_over(state, name), stop=stop)
+    lab = Lab(
+        scenario,
+        root,
+        name=name,
+        by=by,
+        tell=tell,
+        is_over=lambda state: _is_over(state, name),
+        at_worst=lambda state, told: _page(out, "status-during", state, told, name, scenario.title),
+        stop=stop,
+    )
     try:
         record = lab.run()
         played = _played(lab.gateway.state, name)
         numbers = numbers_of(record, played.incidents, played.events, name)
         report = _report(scenario, name, record, played, numbers, refresh_s=lab.refresh_s, stopped=stop.is_set())
+        _page(out, "status", lab.gateway.state, lab.status(), name, scenario.title)
         lab.end(report.verdict, report.reason)
         played = _played(lab.gateway.state, name)
     finally:
@@ -177,6 +195,19 @@ def _report(
     )
 
 
+def _page(out: Path | None, folder: str, state: Path, told: StatusReport, name: str, title: str) -> None:
+    """The status page as the people would see it if this were no drill. Raises OSError."""
+    if out is None:
+        return
+    now = time.time()
+    with closing(SqliteJournal(state / "journal.db")) as journal:
+        incidents = [one for one in Incidents(journal, IN_LAB).all(now) if one.drill == name]
+        seen = [msgspec.structs.replace(one, drill="") for one in incidents]
+        known = Known(told, seen, (), recorded(journal, last_run(journal, told)))
+        page = status_page(known, StatusSettings(title=f"Software updates (a drill: {title})"), now)
+    write_page(files_of(page), out / folder)
+
+
 def write(
     out: Path, scenario: Scenario, tempo: Tempo, record: Record, played: Played, report: DrillReport
 ) -> tuple[str, ...]:
@@ -191,6 +222,8 @@ def write(
         made = draft(one, played.newest)
         texts[f"postmortem-{one.id}.md"] = markdown(made, {})
         texts[f"postmortem-{one.id}.html"] = html(made, {})
+    pages = [f"{folder}/index.html" for folder in PAGES if (out / folder / "index.html").exists()]
+    texts["index.html"] = index(report, (*texts, *pages, "report.json"))
     for name, text in texts.items():
         (out / name).write_text(text)
-    return (*texts, "report.json")
+    return (*texts, *pages, "report.json")

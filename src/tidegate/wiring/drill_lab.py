@@ -23,6 +23,7 @@ from tidegate.drill.simulator.server import SourceServer
 from tidegate.drill.simulator.signing import DrillKeys
 from tidegate.drill.slowloris import Slowloris
 from tidegate.web.drill_control import DrillFault, DrillOrder
+from tidegate.web.report import StatusReport
 from tidegate.wiring.ask import NotRunningError, ask_at
 
 SUITE = "noble-security"
@@ -72,11 +73,14 @@ class Lab:
         by: str,
         tell: Callable[[Progress], None],
         is_over: Callable[[Path], bool],
+        at_worst: Callable[[Path, StatusReport], None],
         stop: threading.Event,
     ) -> None:
-        """`is_over`: whether each incident in the journal of a state directory is closed. `stop`: set, it ends."""
+        """`is_over`: whether each incident in the journal of a state directory is closed. `at_worst`: told once, when
+        nobody is left to ask. `stop`: set, it ends."""
         self.scenario, self.root, self.name, self.by = scenario, root, name, by
         self._tell, self._is_over, self._stop = tell, is_over, stop
+        self._at_worst: Callable[[Path, StatusReport], None] | None = at_worst
         self.record = Record(lanes=tuple(f"{one.name} ({one.operator})" for one in scenario.source))
         self._begun = time.monotonic()
         self.tempo = Tempo(self.scenario)
@@ -165,6 +169,10 @@ class Lab:
         time.sleep(SERVED_S)
         self.record.ended_at = time.time()
         return self.record
+
+    def status(self) -> StatusReport:
+        """The gateway's own word. Raises OSError."""
+        return msgspec.json.decode(self.gateway.status(), type=StatusReport)
 
     def end(self, verdict: str, because: str = "") -> None:
         """Write the verdict down, and end the gateway."""
@@ -342,9 +350,13 @@ class Lab:
     def _sample(self) -> None:
         clock_s = self._clock_s()
         states: tuple[str, ...] = ()
-        with contextlib.suppress(OSError, LookupError, TypeError):
-            found = {one["url"]: one["state"] for one in self.gateway.status()["sources"]}  # type: ignore[attr-defined]  # JSON
-            states = tuple(found[one.url] for one in self.mirrors.values())
+        with contextlib.suppress(OSError):
+            status = self.status()
+            found = {one.url: one.state for one in status.sources}
+            states = tuple(found.get(one.url, "unused") for one in self.mirrors.values())
+            if status.alone and self._at_worst is not None:
+                told, self._at_worst = self._at_worst, None
+                told(self.gateway.state, status)
         best = max((one.held for one in self.mirrors.values() if one.works), default=0)
         with self._lock:
             requests = self.record.requests
