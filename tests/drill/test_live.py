@@ -130,7 +130,7 @@ def test_it_does_not_begin_where_clients_would_suffer(house: House) -> None:
 def test_the_command_plays_a_scenario_and_killed_it_leaves_the_gateway_as_it_was(house: House, tmp_path: Path) -> None:
     gateway = house.gateway
     command = [
-        *(sys.executable, "-m", "tidegate", "drill", "operator-lost", "--live", "--minutes", "0.2", "--json"),
+        *(sys.executable, "-m", "tidegate", "drill", "operator-lost", "--live", "--minutes", "0.12", "--json"),
         *("--state", str(gateway.state), "--config", str(gateway.config), "--out", str(tmp_path / "out")),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

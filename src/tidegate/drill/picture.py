@@ -24,6 +24,7 @@ _STATE: Mapping[str, str] = {
     "out": "out",
     "wrong bytes": "wrong",
 }
+_KEY = {"good": "well", "behind": "behind", "trial": "on trial", "out": "out"}
 _STYLE = """\
 svg { font-family: "DejaVu Sans", Verdana, sans-serif; font-size: 12px; background: #ffffff; }
 text { fill: #16293a; }
@@ -85,6 +86,7 @@ class _Drawing:
         told = f"{served:,} of {served + lost:,} requests served; {len(self._record.runs)} runs of the real apt"
         lasted = f"{self._lasts_s:.0f} s by the clock, {self._tempo_words()}"
         yield f'<text class="quiet" x="16" y="48">{told}; {lasted}</text>'
+        yield from _key()
         yield from self._marks(steps, 60, y - GAP + 6)
         yield from body
         yield from self._axis(y - GAP + 20)
@@ -163,7 +165,8 @@ class _Drawing:
             wide = max(2.0, round(self._x(ended) - x, 1))
             yield _box("incident", x, top, wide, LANE - 6)
             said = escape(f"SEV{one.severity} {one.title[:60]}")
-            yield f'<text x="{min(x + 5, WIDTH - 330)}" y="{top + 12}">{said}</text>'
+            place = f'x="{x + 5}"' if x < WIDTH * 0.6 else f'x="{x + wide - 5}" text-anchor="end"'
+            yield f'<text {place} y="{top + 12}">{said}</text>'
 
     def _marks(self, steps: "list[Staging]", top: int, bottom: int) -> Iterator[str]:
         for number, step in enumerate(steps, 1):
@@ -197,6 +200,15 @@ def _stretches(samples: "list[Sample]", source: int, lasts_s: float) -> Iterator
             ended = known[number][0] if number < len(known) else lasts_s
             yield known[begun][0], ended, known[begun][1]
             begun = number
+
+
+def _key() -> Iterator[str]:
+    """What the sources' colours mean."""
+    x = WIDTH - RIGHT - 92 * len(_KEY)
+    for name, word in _KEY.items():
+        yield _box(name, x, 18, 12, 12)
+        yield f'<text class="quiet" x="{x + 17}" y="28">{word}</text>'
+        x += 92
 
 
 def _unbroken(values: list[tuple[float, int]]) -> Iterator[list[tuple[float, int]]]:

@@ -36,10 +36,11 @@ from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.status_page import last_run, recorded
 from tidegate.wiring.status_page import write as write_page
 
-IN_LAB = IncidentSettings(calm_s=3.0)
+IN_LAB = IncidentSettings(calm_s=5.0)
 """As the laboratory's gateway has it."""
 EVENTS_READ_MAX = 200_000
 PAGES = ("status-during", "status")
+SETTLED_S_MAX = 8.0
 WRITTEN_S = 1.0
 """For what happened last to be in the journal."""
 
@@ -77,8 +78,7 @@ def in_lab(
     )
     try:
         record = lab.run()
-        played = _played(lab.gateway.state, name)
-        numbers = numbers_of(record, played.incidents, played.events, name)
+        played, numbers = _settled(lab.gateway.state, name, record)
         report = _report(scenario, name, record, played, numbers, refresh_s=lab.refresh_s, stopped=stop.is_set())
         _page(out, "status", lab.gateway.state, lab.status(), name, scenario.title)
         lab.end(report.verdict, report.reason)
@@ -147,6 +147,17 @@ def _steps(scenario: Scenario, record: Record) -> tuple[StepReport, ...]:
         StepReport(clock_s=one.clock_s, story=scenario.shown(one.story_s), what=one.what, text=one.text)
         for one in record.steps
     )
+
+
+def _settled(state: Path, name: str, record: Record) -> tuple[Played, tuple[Number, ...]]:
+    """What is written down of a drill whose clients have stopped: what was served last is a moment later."""
+    deadline = time.monotonic() + SETTLED_S_MAX
+    while True:
+        played = _played(state, name)
+        numbers = numbers_of(record, played.incidents, played.events, name)
+        if all(one.agrees for one in numbers) or time.monotonic() > deadline:
+            return played, numbers
+        time.sleep(WRITTEN_S / 2)
 
 
 def _is_over(state: Path, name: str) -> bool:

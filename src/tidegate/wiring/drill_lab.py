@@ -35,9 +35,9 @@ RENEW_S = 5.0
 SAMPLE_S = 0.5
 CALM_S_MAX = 20.0
 """After the story, for the last incident to close."""
-SERVED_S = 1.5
-"""For the last answers to be written down."""
 JOIN_S = 90.0
+WORST_S = 1.2
+"""After so long alone that is in the journal, and on the status page."""
 REFRESH_S_MIN = 1.0
 HOST_PAUSE_S_MIN = 0.05
 APT_PAUSE_S_MIN = 0.5
@@ -83,6 +83,7 @@ class Lab:
         self._at_worst: Callable[[Path, StatusReport], None] | None = at_worst
         self.record = Record(lanes=tuple(f"{one.name} ({one.operator})" for one in scenario.source))
         self._begun = time.monotonic()
+        self._alone_at = 0.0
         self.tempo = Tempo(self.scenario)
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -166,7 +167,6 @@ class Lab:
                 thread.join(JOIN_S)
             for undo in self._undo.values():
                 undo()
-        time.sleep(SERVED_S)
         self.record.ended_at = time.time()
         return self.record
 
@@ -355,8 +355,10 @@ class Lab:
             found = {one.url: one.state for one in status.sources}
             states = tuple(found.get(one.url, "unused") for one in self.mirrors.values())
             if status.alone and self._at_worst is not None:
-                told, self._at_worst = self._at_worst, None
-                told(self.gateway.state, status)
+                self._alone_at = self._alone_at or clock_s
+                if clock_s - self._alone_at >= WORST_S:
+                    told, self._at_worst = self._at_worst, None
+                    told(self.gateway.state, status)
         best = max((one.held for one in self.mirrors.values() if one.works), default=0)
         with self._lock:
             requests = self.record.requests
