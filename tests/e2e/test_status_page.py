@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 import sys
 import time
@@ -14,11 +15,11 @@ from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.simulator.server import SourceServer
 
 
-def settings(directory: Path, *, publish: str = "") -> str:
+def settings(directory: Path, *, publish: str = "", timeout_s: int = 120) -> str:
     command = [sys.executable, "-c", publish] if publish else []
     return (
         f"[status]\ndirectory = {json.dumps(str(directory))}\ncontact = 'the desk'\nupdate_open_s = 60\n"
-        f"publish = {json.dumps(command)}\n[health]\nalone_after_s = 0.5\n"
+        f"publish = {json.dumps(command)}\npublish_timeout_s = {timeout_s}\n[health]\nalone_after_s = 0.5\n"
     )
 
 
@@ -80,6 +81,30 @@ def test_page_is_readable_by_a_server_of_files_and_never_half_written(
     assert not index.is_symlink()
     assert stat.S_IMODE(index.stat().st_mode) & 0o444 == 0o444 & ~os.umask(os.umask(0))
     assert tidegate(*arguments, "--to", tmp_path / "else").code != 0
+
+
+def test_page_that_is_asked_for_by_a_reload_is_written(
+    tmp_path: Path, gateway_process: GatewayFactory, served: ServedArchive
+) -> None:
+    gateway = gateway_process(served)
+    gateway.start()
+    gateway.configure([served], settings(tmp_path / "page"))
+    os.kill(gateway.pid, signal.SIGHUP)
+    kept_current(gateway, tmp_path / "page", "Everything works.")
+
+
+def test_command_that_hangs_keeps_no_page_from_being_written(
+    tmp_path: Path, gateway_process: GatewayFactory, served: ServedArchive, source_server: SourceServer
+) -> None:
+    directory = tmp_path / "page"
+    hanging = "import pathlib, time; pathlib.Path('../begun').touch(); time.sleep(600)"
+    gateway = gateway_process(served, settings=settings(directory, publish=hanging, timeout_s=8))
+    gateway.start()
+    gateway.wait_for((tmp_path / "begun").exists, 60)
+    source_server.refuse()
+    gateway.get("/debian/pool/main/h/hello/hello_1.0_amd64.deb")
+    kept_current(gateway, directory, "debian: nothing new comes in.")
+    gateway.wait_for(lambda: "took more than 8 s" in gateway.log, 60)
 
 
 def test_command_that_fails_is_told_and_stops_nothing(

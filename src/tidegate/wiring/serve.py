@@ -202,6 +202,8 @@ def _reload(program: Program, worker: Worker, view: RunningView, desk: DeskProce
     archives, notes = archives_of(gathered.settings.archive)
     worker.reconfigure(gathered.settings, archives)
     desk.reconfigure()
+    if is_wanted(gathered.settings, worker.store.layout):
+        desk.start()
     view.notes = (*gathered.notes, *notes)
     fixed = (
         "gateway.listen",

@@ -20,6 +20,11 @@ from tidegate.web.status_page import Known, StatusPage, news, status_page
 from tidegate.wiring.news import News, Tell
 
 LOOK_EVERY_S = 5.0
+KILL_AFTER_S = 5
+TIMED_OUT = (124, 137)
+"""How timeout(1) says so."""
+PUBLISH_AGAIN_S = 60.0
+"""After a command that failed, unless there is something newer sooner."""
 TURNS_READ_MAX = 2_000
 SUMMARIES_READ_MAX = 2_000
 OUTPUT_SHOWN_MAX = 500
@@ -89,18 +94,37 @@ class StatusPages:
         self._feeds = feeds
         self._tell = tell
         self._written: StatusPage | None = None
-        self._trouble = ""
+        self._fresh = asyncio.Event()
+        self._troubles: dict[str, str] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
+        await asyncio.gather(self._keep_written(), self._keep_published())
+
+    async def _keep_written(self) -> None:
         while True:
             if self.settings.directory:
                 try:
                     await self._look(time.time())
-                    self._trouble = ""
+                    self._troubles.pop("written", None)
                 except (OSError, sqlite3.Error) as error:
-                    self._complain(f"the status page cannot be written: {error}")
+                    self._complain("written", error)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _keep_published(self) -> None:
+        """Beside the writing, which waits for nobody; of several changes that came meanwhile the last is published."""
+        while True:
+            await self._fresh.wait()
+            self._fresh.clear()
+            try:
+                await self._publish(self.settings)
+                self._troubles.pop("published", None)
+            except OSError as error:
+                self._complain("published", error)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PUBLISH_AGAIN_S):
+                        await self._fresh.wait()
+                self._fresh.set()
 
     async def _look(self, now: float) -> None:
         settings, status = self.settings, self._status()
@@ -113,7 +137,7 @@ class StatusPages:
         await asyncio.to_thread(write, files_of(page), Path(settings.directory))
         self._written = page
         if settings.publish:
-            await self._publish(settings)
+            self._fresh.set()
 
     def _page(
         self, settings: StatusSettings, status: StatusReport | None, feeds: Sequence[FeedReport], now: float
@@ -123,8 +147,11 @@ class StatusPages:
 
     async def _publish(self, settings: StatusSettings) -> None:
         """The owner's own command, which is all that takes the page elsewhere."""
+        if not settings.publish or not settings.directory:
+            return
         child = await asyncio.create_subprocess_exec(
-            *settings.publish,
+            # Whatever becomes of us, it has its end.
+            *("timeout", f"--kill-after={KILL_AFTER_S}", str(settings.publish_timeout_s), *settings.publish),
             cwd=settings.directory,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -133,7 +160,7 @@ class StatusPages:
         )
         said = b""
         try:
-            async with asyncio.timeout(settings.publish_timeout_s):
+            async with asyncio.timeout(settings.publish_timeout_s + 2 * KILL_AFTER_S):
                 assert child.stderr is not None
                 said = await _beginning(child.stderr)
                 code = await child.wait()
@@ -144,13 +171,16 @@ class StatusPages:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
                 await child.wait()
+        if code in TIMED_OUT:
+            raise OSError(f"{settings.publish[0]} took more than {settings.publish_timeout_s} s")
         if code:
             raise OSError(f"{settings.publish[0]} ended with {code}: {said.decode(errors='replace').strip()}")
 
-    def _complain(self, text: str) -> None:
+    def _complain(self, what: str, error: Exception) -> None:
         """Once for each trouble."""
-        if text != self._trouble:
-            self._trouble = text
+        text = f"the status page cannot be {what}: {error}"
+        if text != self._troubles.get(what):
+            self._troubles[what] = text
             self._tell(News("error", "status-page", text))
 
 
