@@ -93,12 +93,11 @@ def in_force(gathered: "Gathered") -> Iterator["SettingReport"]:
     """Every setting with its value and source, in the order of the reference, archive by archive."""
     import msgspec
 
-    settings = msgspec.to_builtins(gathered.settings)
-    archives = settings.pop("archive")
-    for section, values in settings.items():
-        yield from _values(section, values, gathered)
-    for number, archive in enumerate(archives):
-        yield from _values(f"archive[{number}]", archive, gathered)
+    for section, values in msgspec.to_builtins(gathered.settings).items():
+        if isinstance(values, dict):
+            yield from _values(section, values, gathered)
+        for number, each in enumerate(values if isinstance(values, (list, tuple)) else ()):
+            yield from _values(f"{section}[{number}]", each, gathered)
 
 
 def _values(prefix: str, values: dict[str, object], gathered: "Gathered") -> Iterator["SettingReport"]:

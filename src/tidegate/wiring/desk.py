@@ -7,6 +7,7 @@ tell goes to standard output, a line of JSON each.
 import asyncio
 import contextlib
 import ctypes
+import os
 import signal
 import socket
 import sqlite3
@@ -49,6 +50,7 @@ LOOK_EVERY_S = 5.0
 HOLDS_EVERY_S = 600.0
 """Between two times that what hosts have is counted for the hot set."""
 FACE_CONNECTIONS_MAX = 2_000
+NICE = 5
 
 
 class Desk:
@@ -210,7 +212,9 @@ async def _obey(desk: Desk, orders_in: asyncio.StreamReader) -> None:
 
 
 def main() -> None:
-    """Serve until standard input ends. Signals from a terminal are the gateway's business."""
+    """Serve until standard input ends. Signals from a terminal are the gateway's business, and so is the processor,
+    where both want it."""
+    os.nice(NICE)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     uvloop.run(_run())
