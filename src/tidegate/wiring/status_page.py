@@ -53,13 +53,16 @@ def last_run(journal: Journal, status: StatusReport | None) -> float:
 
 
 def write(files: Mapping[str, bytes], directory: Path) -> None:
-    """Each file whole or as it was, on the disk when this returns. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
+    """Each file whole or as it was, on the disk when this returns, and for everybody to read. Raises OSError."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True)
+        directory.chmod(DIRECTORY_MODE)  # whatever the umask: a server of files reads it
     for name, data in files.items():
         draft = directory / f".{name}.{os.getpid()}.new"
         try:
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
             with os.fdopen(fd, "wb") as file:
+                os.fchmod(fd, FILE_MODE)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
