@@ -78,6 +78,13 @@ def test_what_is_over_is_in_the_past_with_how_long_it_was() -> None:
     assert "Over: ubuntu" in files_of(made)["feed.atom"].decode()
 
 
+def test_suite_that_was_never_fetched_has_no_past_that_anybody_knows() -> None:
+    (_, archive) = page().components
+    assert [one.name for one in archive.parts] == ["noble", "noble-updates"]
+    served, waiting = ({day.level for day in one.days.all} for one in archive.parts)
+    assert (served, waiting) == ({Level.WORKS}, {Level.UNKNOWN})
+
+
 def test_gateway_that_says_nothing_is_not_known_and_one_that_is_gone_fails() -> None:
     silent = page(told=status(int(NOW) - 600, alone=False))
     assert silent.headline == "Not known: the gateway does not answer."

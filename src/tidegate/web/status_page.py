@@ -227,7 +227,8 @@ def _suite(suite: SuiteReport, found: Component, known: Known, now: float) -> Co
     if (instead := _of_gateway(found, known, now)) is not found:
         return instead
     if suite.state == "waiting":
-        return replace(found, level=Level.UNKNOWN, note="nothing of it was fetched yet")
+        nothing = days((), Record((), {}), now)
+        return replace(found, level=Level.UNKNOWN, note="nothing of it was fetched yet", days=nothing)
     if suite.state == "expired" and found.level < Level.PARTLY:
         return replace(found, level=Level.PARTLY, note=WORDS["expired"].title.replace("{name}", suite.suite))
     return found
