@@ -1,5 +1,6 @@
 """What the feeds said, kept in SQLite and in memory."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -33,6 +34,17 @@ def test_a_history_survives_a_restart(tmp_path: Path) -> None:
         said = history.said("CVE-2026-0001")
     with closing(SqliteHistory(tmp_path / "advisories.db")) as history:
         assert history.said("CVE-2026-0001") == said
+
+
+def test_a_history_of_another_form_is_left_as_it_is_and_it_is_said_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "advisories.db"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE taken (feed TEXT)")
+        other.execute("INSERT INTO taken VALUES ('kev')")
+    with pytest.raises(OSError, match=r"another version of Tidegate.*move it away"):
+        SqliteHistory(path)
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT feed FROM taken").fetchall() == [("kev",)]
 
 
 def test_a_reader_does_not_wait_for_an_import_and_sees_none_of_it(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from tidegate.advisories.history import Edition, FeedState, Naming, Provenance, 
 from tidegate.advisories.listing import Listed, Listing, Page
 from tidegate.advisories.sqlite_session import SCHEMA, SqliteSession, head_of, statement_of
 from tidegate.advisories.statement import Kind, Problem, Score
-from tidegate.store.sqlite import connect, transaction
+from tidegate.store.sqlite import FileForm, connect, transaction
 
 ROWS_AT_ONCE = 4096
+FORM = FileForm(2, "move it away, and have the feeds refreshed: what they say now comes again, what they said does not")
+"""Raise the number when a table changes."""
 _END_OF_TIME = 2**62
 """Now: whatever has ended, ended before; a moment itself would have to be compared with a clock."""
 
@@ -59,7 +61,7 @@ class SqliteHistory:
     """Reads use one connection and imports another. Commits are synced: what was known when cannot be fetched again."""
 
     def __init__(self, path: Path) -> None:
-        self._write = connect(path, sync="FULL", schema=SCHEMA)
+        self._write = connect(path, sync="FULL", schema=SCHEMA, form=FORM)
         self._read = connect(path, sync="FULL", schema="")
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()

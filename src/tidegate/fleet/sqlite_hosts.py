@@ -19,9 +19,13 @@ from tidegate.fleet.composition import Composition, Piece, Setting, host_of, pie
 from tidegate.fleet.encoding import piece_of, piece_text, setting_of_text, setting_text
 from tidegate.fleet.hosts import HOSTS_MAX, SILENCE_S, TAGS_MAX, HostEntry, TooManyHostsError
 from tidegate.fleet.inventory import Form, Inventory
-from tidegate.store.sqlite import connect, transaction
+from tidegate.store.sqlite import FileForm, connect, transaction
 
 ROWS_AT_ONCE = 2048
+FORM = FileForm(
+    1, "move it away, and let the hosts report again: what they have now comes again, what they had does not"
+)
+"""Raise the number when a table changes."""
 PIECES_REMEMBERED = 500_000
 NUMBERS_AT_ONCE = 500
 _NOW = 2**62
@@ -77,7 +81,7 @@ class SqliteHosts:
 
     def __init__(self, path: Path, *, hosts_max: int = HOSTS_MAX) -> None:
         self._hosts_max = hosts_max
-        self._write = connect(path, sync="NORMAL", schema=_SCHEMA)
+        self._write = connect(path, sync="NORMAL", schema=_SCHEMA, form=FORM)
         self._read = connect(path, sync="NORMAL", schema="")
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()

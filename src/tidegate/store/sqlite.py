@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +15,32 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PR
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
 
-def connect(path: Path, *, sync: Literal["FULL", "NORMAL"], schema: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, its schema in place. Raises sqlite3.Error, and OSError for a full disk."""
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """Which form a database has (`user_version`), and what to do about one of another."""
+
+    number: int
+    todo: str
+
+
+def connect(
+    path: Path, *, sync: Literal["FULL", "NORMAL"], schema: str, form: FileForm | None = None
+) -> sqlite3.Connection:
+    """A connection in autocommit mode, its schema in place.
+
+    Raises sqlite3.Error, and OSError for a full disk or another `form`.
+    """
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         _to_wal(connection)
         connection.execute(f"PRAGMA synchronous = {sync}")
         connection.execute("PRAGMA foreign_keys = ON")
+        if form is not None:
+            _hold_to(form, connection, path)
         connection.executescript(schema)
+    except OSError:
+        connection.close()
+        raise
     except sqlite3.Error as error:
         connection.close()
         if error.sqlite_errorcode in _NO_ROOM:
@@ -29,6 +48,17 @@ def connect(path: Path, *, sync: Literal["FULL", "NORMAL"], schema: str) -> sqli
             raise OSError(errno.ENOSPC, told, str(path)) from error
         raise
     return connection
+
+
+def _hold_to(form: FileForm, connection: sqlite3.Connection, path: Path) -> None:
+    """Write the form into a new database. Raises OSError for one of another form."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    (is_new,) = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()
+    if is_new:
+        connection.execute(f"PRAGMA user_version = {form.number}")
+    elif found != form.number:
+        told = f"made by another version of Tidegate (form {found}, not {form.number}): {form.todo}"
+        raise OSError(errno.EINVAL, told, str(path))
 
 
 def _to_wal(connection: sqlite3.Connection) -> None:
