@@ -18,6 +18,7 @@ TABLES = (
     ("`[[publish]]`", scenario.Publish),
     ("`[[fault]]`", scenario.Fault),
     ("`[[note]]`", scenario.Note),
+    ("`[[claim]]`", scenario.Claim),
     ("`[[expect]]`", scenario.Expect),
 )
 

@@ -47,11 +47,14 @@ def test_through_the_outage_hosts_are_served_nothing_is_wrong_and_each_number_to
     played = _played(lab / "gateway/state", report.name)
     assert {one.drill for one in played.events} == {report.name}
     (incident, *_) = sorted(played.incidents, key=lambda one: one.severity)
-    text = " ".join(str(part) for section in draft(incident, played.newest).sections for part in section.parts)
+    made = draft(incident, played.newest)
+    text = " ".join(str(part) for section in made.sections for part in section.parts)
     numbers = {one.what: one for one in report.numbers}
     counted = numbers[f"requests during {incident.id}"]
     octets = numbers[f"bytes given during {incident.id}"]
     assert counted.agrees
+    (claims,) = (section for section in made.sections if "claims" in section.title)
+    assert "It was us." in str(claims.parts)
     assert f"0 of {counted.told:,.0f} requests" in text
     assert f"with {octets.told:,.0f} bytes" in text
     assert (out / "status-during/index.html").exists()

@@ -5,11 +5,14 @@ stepped clock moves.
 """
 
 import contextlib
+import ctypes
 import os
+import signal
 import sys
 import time
 
 LOOK_EVERY_S = 0.05
+PR_SET_PDEATHSIG = 1
 
 
 def move_clock(path: str) -> None:
@@ -34,6 +37,7 @@ def move_clock(path: str) -> None:
 
 
 if __name__ == "__main__":
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # a drill that is killed leaves no gateway behind
     move_clock(sys.argv[1])
     sys.argv[:2] = ["tidegate"]
     from tidegate.cli import main

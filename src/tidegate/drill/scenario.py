@@ -98,6 +98,16 @@ class Note(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: Text
 
 
+class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[claim]]`: somebody says something about the incident that there is then; in the laboratory."""
+
+    at: When
+    by: Annotated[str, Meta(min_length=1, max_length=200, description="who says it")]
+    text: Annotated[Text, Meta(description="what they say")]
+    attributes_to: Annotated[str, Meta(max_length=200, description="whom they hold responsible")] = ""
+    confidence: Annotated[int, Meta(ge=0, le=100, description="how far it is believed")] = 0
+
+
 class Expect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[expect]]`: what must come of it."""
 
@@ -122,6 +132,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     publish: Annotated[tuple[Publish, ...], Meta(max_length=STEPS_MAX)] = ()
     fault: Annotated[tuple[Fault, ...], Meta(max_length=STEPS_MAX)] = ()
     note: Annotated[tuple[Note, ...], Meta(max_length=STEPS_MAX)] = ()
+    claim: Annotated[tuple[Claim, ...], Meta(max_length=100)] = ()
     expect: Annotated[tuple[Expect, ...], Meta(min_length=1, max_length=100)]
 
     def moment(self, when: str) -> float:
@@ -228,6 +239,7 @@ def _objections(scenario: Scenario) -> Iterator[str]:
     steps: list[tuple[str, str]] = [
         *(("publish", one.at) for one in scenario.publish),
         *(("note", one.at) for one in scenario.note),
+        *(("claim", one.at) for one in scenario.claim),
         *(("fault", one.at) for one in scenario.fault),
         *(("fault", one.until) for one in scenario.fault),
     ]

@@ -73,6 +73,7 @@ def in_lab(
         by=by,
         tell=tell,
         is_over=lambda state: _is_over(state, name),
+        incident_in=lambda state: next((one.id for one in reversed(_played(state, name).incidents)), None),
         at_worst=lambda state, told: _page(out, "status-during", state, told, name, scenario.title),
         stop=stop,
     )

@@ -16,12 +16,14 @@ from tidegate.drill.clients import Apt, Fleet, Host, Published
 from tidegate.drill.mirror import Mirror
 from tidegate.drill.process import LabError, LabGateway, settings_toml
 from tidegate.drill.record import Record, Request, Run, Sample, Staging
-from tidegate.drill.scenario import Fault, Publish, Scenario, Tempo, span_s
+from tidegate.drill.scenario import Claim, Fault, Publish, Scenario, Tempo, span_s
 from tidegate.drill.simulator import faults as simulated
 from tidegate.drill.simulator.archive import SimulatedArchive
 from tidegate.drill.simulator.server import SourceServer
 from tidegate.drill.simulator.signing import DrillKeys
 from tidegate.drill.slowloris import Slowloris
+from tidegate.store.journal import Happening, Value
+from tidegate.store.sqlite_journal import SqliteJournal
 from tidegate.web.drill_control import DrillFault, DrillOrder
 from tidegate.web.report import StatusReport
 from tidegate.wiring.ask import NotRunningError, ask_at
@@ -74,12 +76,14 @@ class Lab:
         tell: Callable[[Progress], None],
         is_over: Callable[[Path], bool],
         at_worst: Callable[[Path, StatusReport], None],
+        incident_in: Callable[[Path], str | None],
         stop: threading.Event,
     ) -> None:
         """`is_over`: whether each incident in the journal of a state directory is closed. `at_worst`: told once, when
-        nobody is left to ask. `stop`: set, it ends."""
+        nobody is left to ask. `incident_in`: the newest incident of the drill in such a journal. `stop`: set, it ends.
+        """
         self.scenario, self.root, self.name, self.by = scenario, root, name, by
-        self._tell, self._is_over, self._stop = tell, is_over, stop
+        self._tell, self._is_over, self._incident_in, self._stop = tell, is_over, incident_in, stop
         self._at_worst: Callable[[Path, StatusReport], None] | None = at_worst
         self.record = Record(lanes=tuple(f"{one.name} ({one.operator})" for one in scenario.source))
         self._begun = time.monotonic()
@@ -247,6 +251,7 @@ class Lab:
         steps += [(clock_s(moment(one.at)), partial(self._publish, one)) for one in scenario.publish]
         steps += [(clock_s(moment(one.at)), partial(self._fault, one)) for one in scenario.fault]
         steps += [(clock_s(moment(one.at)), partial(self._say, "note", one.text)) for one in scenario.note]
+        steps += [(clock_s(moment(one.at)), partial(self._claim, one)) for one in scenario.claim]
         return steps
 
     # Steps
@@ -295,6 +300,17 @@ class Lab:
                 self.mirrors[target].end(fault)
         self._order()
         self._say("healed", f"{', '.join(fault.on)}: {fault.kind} is over")
+
+    def _claim(self, claim: Claim) -> None:
+        """Written down as `tidegate incident claim` does, about the incident that there is."""
+        state = self.gateway.state
+        incident = self._incident_in(state)
+        if incident is not None:
+            told: dict[str, Value] = {"claim": "C1", "said_by": claim.by, "url": "", "said_at": "", "text": claim.text}
+            told |= {"attributes_to": claim.attributes_to, "confidence": claim.confidence, "status": "pending"}
+            with contextlib.closing(SqliteJournal(state / "journal.db")) as journal:
+                journal.append([Happening("claim", incident, {**told, "by": self.by}, self.name)])
+        self._say("note", f"a claim by {claim.by}, no fact: {claim.text}")
 
     def _order(self) -> None:
         """Renew what the gateway plays itself."""
