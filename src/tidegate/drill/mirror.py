@@ -165,7 +165,7 @@ class Mirror:
         tree = self._copy(self._archive.published)
         archive, suite = self._archive, self._archive.suites[self._suite]
         inrelease, release, detached = release_paths(suite)
-        at = (tree / release).stat().st_mtime
+        at = time.time()  # as old as the other, nobody would ask for it: If-Modified-Since
         payload = (tree / release).read_bytes().replace(b"A simulated archive", b"Another archive")
         key = forger or archive.key
         _put(tree / release, payload, at)
