@@ -95,6 +95,8 @@ def test_hits_are_served_while_every_source_seems_gone_and_what_was_learned_of_t
     house.refuse_all()
     house.gateway.wait_for(lambda: house.states() == {"out"}, 30.0)
     assert house.gateway.get(HELD).status == 200
+    house.gateway.wait_for(lambda: ("alone-begun", "d-1") in house.events(), 15.0)
+    assert house.gateway.get(HELD).status == 200
     asked = sum(len(one.requests) for one in house.servers)
     house.control("POST", "/drill/end?verdict=passed")
     assert house.state().state == "stopped"

@@ -74,7 +74,9 @@ def in_lab(
         tell=tell,
         is_over=lambda state: _is_over(state, name),
         incident_in=lambda state: next((one.id for one in reversed(_played(state, name).incidents)), None),
-        at_worst=lambda state, told: _page(out, "status-during", state, told, name, scenario.title),
+        at_worst=lambda state, told: (
+            _is_known(state, name) and _page(out, "status-during", state, told, name, scenario.title)
+        ),
         stop=stop,
     )
     try:
@@ -207,10 +209,16 @@ def _report(
     )
 
 
-def _page(out: Path | None, folder: str, state: Path, told: StatusReport, name: str, title: str) -> None:
-    """The status page as the people would see it if this were no drill. Raises OSError."""
+def _is_known(state: Path, name: str) -> bool:
+    """That nobody is left to ask is in the journal by now."""
+    conditions = (span for one in _played(state, name).incidents for span in one.conditions)
+    return any(span.rule == "alone" and span.until is None for span in conditions)
+
+
+def _page(out: Path | None, folder: str, state: Path, told: StatusReport, name: str, title: str) -> bool:
+    """The status page as the people would see it if this were no drill; true. Raises OSError."""
     if out is None:
-        return
+        return True
     now = time.time()
     with closing(SqliteJournal(state / "journal.db")) as journal:
         incidents = [one for one in Incidents(journal, IN_LAB).all(now) if one.drill == name]
@@ -218,6 +226,7 @@ def _page(out: Path | None, folder: str, state: Path, told: StatusReport, name: 
         known = Known(told, seen, (), recorded(journal, last_run(journal, told)))
         page = status_page(known, StatusSettings(title=f"Software updates (a drill: {title})"), now)
     write_page(files_of(page), out / folder)
+    return True
 
 
 def write(

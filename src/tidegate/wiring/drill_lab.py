@@ -38,8 +38,6 @@ SAMPLE_S = 0.5
 CALM_S_MAX = 20.0
 """After the story, for the last incident to close."""
 JOIN_S = 90.0
-WORST_S = 1.2
-"""After so long alone that is in the journal, and on the status page."""
 REFRESH_S_MIN = 1.0
 HOST_PAUSE_S_MIN = 0.05
 APT_PAUSE_S_MIN = 0.5
@@ -75,19 +73,19 @@ class Lab:
         by: str,
         tell: Callable[[Progress], None],
         is_over: Callable[[Path], bool],
-        at_worst: Callable[[Path, StatusReport], None],
+        at_worst: Callable[[Path, StatusReport], bool],
         incident_in: Callable[[Path], str | None],
         stop: threading.Event,
     ) -> None:
-        """`is_over`: whether each incident in the journal of a state directory is closed. `at_worst`: told once, when
-        nobody is left to ask. `incident_in`: the newest incident of the drill in such a journal. `stop`: set, it ends.
+        """`is_over`: whether each incident in the journal of a state directory is closed. `at_worst`: told while
+        nobody is left to ask, until it has heard enough. `incident_in`: the newest incident of the drill in such a
+        journal. `stop`: set, it ends.
         """
         self.scenario, self.root, self.name, self.by = scenario, root, name, by
         self._tell, self._is_over, self._incident_in, self._stop = tell, is_over, incident_in, stop
-        self._at_worst: Callable[[Path, StatusReport], None] | None = at_worst
+        self._at_worst: Callable[[Path, StatusReport], bool] | None = at_worst
         self.record = Record(lanes=tuple(f"{one.name} ({one.operator})" for one in scenario.source))
         self._begun = time.monotonic()
-        self._alone_at = 0.0
         self.tempo = Tempo(self.scenario)
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -371,10 +369,7 @@ class Lab:
             found = {one.url: one.state for one in status.sources}
             states = tuple(found.get(one.url, "unused") for one in self.mirrors.values())
             if status.alone and self._at_worst is not None:
-                self._alone_at = self._alone_at or clock_s
-                if clock_s - self._alone_at >= WORST_S:
-                    told, self._at_worst = self._at_worst, None
-                    told(self.gateway.state, status)
+                self._at_worst = None if self._at_worst(self.gateway.state, status) else self._at_worst
         best = max((one.held for one in self.mirrors.values() if one.works), default=0)
         with self._lock:
             requests = self.record.requests
