@@ -28,7 +28,7 @@ from tidegate.advisories.sqlite_history import SqliteHistory
 from tidegate.advisories.statement import Piece
 from tidegate.advisories.taking_in import take_in
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 CVE = "CVE-2026-0001"
 STATUS = "Package: hello\nStatus: install ok installed\nArchitecture: amd64\nVersion: 0.9\n\n"
 

@@ -21,7 +21,7 @@ from tidegate.wiring.hook_post import HookError, secret_of
 from tidegate.wiring.hooks import Hooks
 from tidegate.wiring.incidents import Incidents
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 SECRET = b"sixteen bytes and more"
 
 
