@@ -46,6 +46,10 @@ def test_through_the_outage_hosts_are_served_nothing_is_wrong_and_each_number_to
 
     played = _played(lab / "gateway/state", report.name)
     assert {one.drill for one in played.events} == {report.name}
+    (ended,) = (one for one in played.events if one.kind == "drill-ended")
+    assert (played.events[0].kind, ended.data["verdict"]) == ("drill-begun", "passed")
+    assert all((out / name).stat().st_size for name in report.files)
+    assert "<script" not in (out / "run.svg").read_text()
     (incident, *_) = sorted(played.incidents, key=lambda one: one.severity)
     made = draft(incident, played.newest)
     text = " ".join(str(part) for section in made.sections for part in section.parts)
