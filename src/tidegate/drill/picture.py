@@ -14,7 +14,7 @@ from tidegate.incidents.incident import Incident
 WIDTH, LEFT, RIGHT = 960, 150, 24
 BUCKETS = 64
 TICKS = 9
-STEPS_SHOWN_MAX = 24
+STEPS_SHOWN_MAX = 32
 LANE, BARS, LINES, GAP, LINE = 22, 70, 56, 34, 17
 _STATE: Mapping[str, str] = {
     "good": "good",
