@@ -20,8 +20,21 @@ from tests.simulator.server import SourceServer
 from tests.store.catalogue_contract import package
 from tests.store.holds_contract import key, used
 from tidegate.holding import bringing, prefetching
+from tidegate.holding.bringing import NO_ROOM
 from tidegate.holding.hot_set import Hot, place_of
-from tidegate.holding.prefetch import AT_ONCE, Piece, is_security, named, patience, pieces_of, within
+from tidegate.holding.lacking import NO_TIME
+from tidegate.holding.prefetch import (
+    AT_ONCE,
+    Lack,
+    Nowhere,
+    Piece,
+    is_security,
+    named,
+    patience,
+    pieces_of,
+    torn,
+    within,
+)
 from tidegate.holding.settings import HoldSettings
 from tidegate.holding.stock import Kind
 from tidegate.holding.stocktaking import stock_of
@@ -83,6 +96,16 @@ def test_security_never_waits_longer_than_its_setting_and_nothing_longer_for_wha
     assert patient.fetch_s == (settings.security_wait_s if security else settings.prefetch_s)
     assert patient.wait_s <= min(settings.wait_s, patient.fetch_s)
     assert patient.bytes_max == settings.prefetch_bytes
+
+
+def test_only_what_no_source_gives_is_torn_and_only_for_so_long() -> None:
+    settings = HoldSettings(torn_wait_s=10.0)
+    lacks = [Lack(piece("late"), NO_TIME), Lack(piece("much"), prefetching.TOO_MUCH), Lack(piece("full"), NO_ROOM)]
+    assert torn(lacks, 0.0, settings) == ""
+    lacks.append(Lack(piece("hello"), Nowhere("answered 404")))
+    assert torn(lacks, 9.9, settings) == "it lists what no source gives: hello 1.0 (amd64)"
+    assert torn(lacks, 10.0, settings) == ""
+    assert torn(lacks, 0.0, HoldSettings(torn_wait_s=0.0)) == ""
 
 
 @given(st.lists(st.integers(0, 50), max_size=20), st.integers(0, 200))
@@ -229,20 +252,52 @@ async def test_what_hosts_reported_to_have_is_held_when_the_switch_comes_though_
         assert (updates.wanted, updates.held) == (1, 1), "and readiness counts it"
 
 
-async def test_a_switch_waits_for_what_no_source_has_as_long_as_the_rule_says_and_then_says_what_is_missing(
+async def test_a_suite_stays_whole_while_no_source_gives_what_is_wanted_of_its_newer_state(
     archive: SimulatedArchive, two: SourceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prefetching, "RETRY_FIRST_S", 0.05)
     async with house(tmp_path, archive_of(archive.keys, two), hold=settings(wait_s=0.4)) as here:
-        await here.adopt()
+        old = await here.adopt()
         use(here, "hello", "other")
         hello, other = (archive.update_package(name, "1.1") for name in ("hello", "other"))
         archive.publish()
-        archive.delete(hello.path)
+        gone = two.fault(Status(404), f"*/{Path(hello.path).name}")
         begun = time.monotonic()
-        snapshot = await here.adopt()
+        assert "incomplete: it lists what no source gives: hello 1.1 (amd64)" in await here.refused()
         assert 0.1 < time.monotonic() - begun < 5.0
+        assert here.served() == old
+        assert not here.prefetch.switching((DEBIAN, "stable")).is_set(), "no client waits for it"
+        asked = sum(hello.path in one.target for one in two.requests)
+        assert asked > 1
+        await here.refused()
+        assert sum(hello.path in one.target for one in two.requests) == asked + 1, "from then on each look tries once"
+        (event,) = await here.events("incomplete")
+        assert "hello 1.1 (amd64)" in str(event.data["reason"])
+        two.heal(gone)
+        snapshot = await here.adopt()
+        assert snapshot.date > old.date
+        assert holds(here, hello.path)
         assert holds(here, other.path)
+        assert not [event for event in here.journal.read() if event.kind == "adopted-incomplete"]
+
+
+async def test_in_the_end_a_suite_is_switched_without_what_no_source_gives_and_says_so_whatever_came_meanwhile(
+    archive: SimulatedArchive, two: SourceServer, tmp_path: Path
+) -> None:
+    async with house(tmp_path, archive_of(archive.keys, two), hold=settings(torn_wait_s=3600.0)) as here:
+        here.prefetch._now = lambda: time.time() + here.clock_s
+        await here.adopt()
+        use(here, "hello", "other")
+        hello = archive.update_package("hello", "1.1")
+        archive.publish()
+        two.fault(Status(404), f"*/{Path(hello.path).name}")
+        await here.refused()
+        here.clock_s += 3500.0
+        archive.update_package("other", "1.1")
+        archive.publish()
+        await here.refused()
+        here.clock_s += 101.0
+        snapshot = await here.adopt()
         (event,) = await here.events("adopted-incomplete")
         assert (event.data["missing"], event.data["packages"]) == (1, "hello 1.1 (amd64)")
         assert event.data["date"] == snapshot.date

@@ -144,6 +144,8 @@ async def test_what_upgrades_need_and_nobody_gives_is_told_with_the_switch(
         archive.update_package("hello", "1.1", depends="libnew")
         archive.publish()
         archive.delete(fresh_one.path)
+        assert "it lists what no source gives: libnew 1.0 (amd64)" in await here.refused()
+        here.prefetch.reconfigure({DEBIAN: here.archive}, settings(torn_wait_s=0.0))
         await here.adopt()
         (event,) = await here.events("adopted-incomplete")
         assert (event.data["missing"], event.data["packages"]) == (1, "libnew 1.0 (amd64)")

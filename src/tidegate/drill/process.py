@@ -135,7 +135,7 @@ def settings_toml(
         *("backoff_cap_s = 2.0", "calm_s = 5.0", "trial_s = 1.0", "violation_s = 10.0"),
         *("[fetch]", "connect_timeout_s = 0.5", "first_byte_timeout_s = 1.0", "silence_timeout_s = 1.0"),
         *("rate_window_s = 1.0", "[hold]", "count_interval_s = 1.0", "requests_per_minute = 60000"),
-        *("prefetch_s = 20.0", "wait_s = 5.0", "security_wait_s = 20.0"),
+        *("prefetch_s = 20.0", "wait_s = 5.0", "security_wait_s = 20.0", "torn_wait_s = 20.0"),
         *("[journal]", "served_interval_s = 1.0", "[incidents]", "calm_s = 5.0"),
         *("[store]", "free_bytes_min = 1048576"),
         *("[fleet]", "feed_confirmed_max_s = 60"),

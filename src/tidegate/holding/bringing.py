@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tidegate.holding.hot_listing import Stores
 from tidegate.holding.lacking import NO_TIME
-from tidegate.holding.prefetch import Piece
+from tidegate.holding.prefetch import Nowhere, Piece
 from tidegate.holding.settings import HoldSettings
 from tidegate.sources.archive import Archive
 from tidegate.sources.fetching import Fetching
@@ -65,9 +65,10 @@ class Bringing:
         health = self._fetching.health
         planned = plan(archive.sources, (piece.path,), health, health.now(), size=piece.size)
         if planned.alone is not None:
-            return planned.alone.said
+            return Nowhere(planned.alone.said)
         if not planned.candidates:
-            return "no source may be asked now: " + "; ".join(f"{one.source}: {one.reason}" for one in planned.excluded)
+            reasons = "; ".join(f"{one.source}: {one.reason}" for one in planned.excluded)
+            return Nowhere(f"no source may be asked now: {reasons}")
         await self._pace.turn([planned.candidates[0].source.url], self._nobody_hurries)
         flight = await self._fetching.hold(Wanted(piece.digest, piece.size), archive.sources, (piece.path,))
         match flight.stage:
@@ -77,4 +78,4 @@ class Bringing:
             case Stage.VERIFIED:
                 return NO_ROOM
             case _:
-                return flight.failure or NO_TIME
+                return Nowhere(flight.failure) if flight.failure else NO_TIME

@@ -10,7 +10,11 @@ security                     fetch for `security_wait_s` at most, whatever is mi
 any other                    fetch for `prefetch_s` at most; after `wait_s` no longer for what no source gives
 `prefetch_bytes`, no room    what is beyond it does not hold the switch up
 
-What is missing then is told, and fetched behind the switch (`holding/prefetching.py`).
+What no source gives then, though its Release came from one, is torn: half of a mirror's update, or of a dying one. apt
+upgrades nothing where one package of many is refused, so the older state, whole, does hosts more good. So for
+`torn_wait_s` there is no switch at all, and the next look tries again (`torn`).
+
+What is missing otherwise is told, and fetched behind the switch (`holding/prefetching.py`).
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -60,6 +64,12 @@ class Fresh(Struct, frozen=True):
         return PackageKey(place.archive, place.suite, place.component, package.architecture, package.name)
 
 
+class Nowhere(str):
+    """Why a file is not held, where that is since no source gives it; not for a bound of ours."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Lack:
     """A wanted package that is listed and not held, and why not."""
@@ -92,12 +102,25 @@ def is_security(archive: str, suite: str, codename: str, label: str) -> bool:
     return any(one.endswith(SECURITY) for one in (*pockets, archive)) or SECURITY in label.lower()
 
 
-def patience(settings: HoldSettings, served: Snapshot | None, now: float, *, security: bool) -> Patience:
-    """How long a suite's switch may wait; `served` is what clients have until then. The rule is above."""
+def patience(
+    settings: HoldSettings, served: Snapshot | None, now: float, *, security: bool, again: bool = False
+) -> Patience:
+    """How long a suite's switch may wait; `served` is what clients have until then. The rule is above.
+
+    `again`: the last time there was no switch; what no source gives is tried once then.
+    """
     if served is None or (served.valid_until is not None and served.valid_until < now):
         return AT_ONCE
     fetch_s = settings.security_wait_s if security else settings.prefetch_s
-    return Patience(fetch_s, min(settings.wait_s, fetch_s), settings.prefetch_bytes)
+    return Patience(fetch_s, 0.0 if again else min(settings.wait_s, fetch_s), settings.prefetch_bytes)
+
+
+def torn(lacks: Iterable[Lack], waited_s: float, settings: HoldSettings) -> str:
+    """Why there had better be no switch, or empty. `waited_s`: for how long there has been none for that reason."""
+    nowhere = [lack.piece for lack in lacks if isinstance(lack.reason, Nowhere)]
+    if not nowhere or waited_s >= settings.torn_wait_s:
+        return ""
+    return f"it lists what no source gives: {named(nowhere)}"
 
 
 def pieces_of(hots: Iterable[Hot]) -> tuple[Piece, ...]:

@@ -1,7 +1,7 @@
 """Fetches what the fleet will want, before a switch as far as there is time (`holding/prefetch.py`), and behind it.
 
-Nothing of this keeps a snapshot from being adopted: what goes wrong here is told, and the switch comes. It also
-needs no memory: what is missing is seen anew in the store, after a restart as at any time.
+What goes wrong here is told, and keeps no snapshot from being adopted; but for what no source gives, a suite stays for
+a while as it was. What is missing is seen anew in the store, after a restart as at any time.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from tidegate.holding.prefetch import (
     named,
     patience,
     reasons_of,
+    torn,
     within,
 )
 from tidegate.holding.settings import HoldSettings
@@ -72,6 +73,11 @@ class Ahead:
     failure: str = ""
     """Why what is wanted, or what it newly needs, could not be told; empty: it could."""
 
+    @property
+    def all_lacks(self) -> tuple[Lack, ...]:
+        """Of this suite and of others."""
+        return (*self.lacks, *(lack for more in self.elsewhere.values() for lack in more))
+
 
 @dataclass(frozen=True, slots=True)
 class _Try:
@@ -111,6 +117,8 @@ class Prefetching:
         """What each suite lists, is wanted and not held, as of the last time that it was seen to."""
         self._told: set[SuiteKey] = set()
         self._switching: dict[SuiteKey, asyncio.Event] = {}
+        self._torn_since: dict[SuiteKey, float] = {}
+        """Since when (epoch seconds) there is no switch for what no source gives."""
         self._tries: dict[bytes, _Try] = {}
         fetching.health.changed.append(self._source_changed)
 
@@ -135,17 +143,25 @@ class Prefetching:
         """Set while a switch of this suite waits for packages: until then what is served has to do."""
         return self._switching.setdefault(key, asyncio.Event())
 
-    async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Callable[[Snapshot], None]:
+    async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Callable[[Snapshot], None] | str:
         """Fetch what these indices of a newer snapshot list and the fleet wants, within the suite's patience.
 
-        Raises nothing; gives what is to be called once the switch is made. What is served lists, too, holds no switch
-        up: clients know of it already.
+        Raises nothing; gives what is to be called once the switch is made, or why there had better be none for now.
+        What is served lists, too, holds no switch up: clients know of it already.
         """
+        key = (archive.name, suite)
         try:
-            ahead = await self._before(archive, (archive.name, suite), indices)
+            ahead = await self._before(archive, key, indices)
         except (OSError, DatabaseError) as error:
             ahead = Ahead(0, 0, 0.0, (), (), failure=str(error))
-        return partial(self._after, ahead)
+        since = self._torn_since.get(key, self._now())
+        why_not = torn(ahead.all_lacks, self._now() - since, self._settings)
+        if not why_not:
+            return partial(self._after, ahead)
+        self._torn_since[key] = since
+        self._switching.pop(key, None)
+        self._note_fetched(" ".join(key), ahead)
+        return why_not
 
     async def _before(self, archive: Archive, key: SuiteKey, indices: Sequence[Listed]) -> Ahead:
         loop = asyncio.get_running_loop()
@@ -154,7 +170,7 @@ class Prefetching:
         pieces = await asyncio.to_thread(self._lacking, key, indices)
         news = await asyncio.to_thread(unheard_of, self._stores.catalogue, archive.name, pieces)
         await self._bringing.measure()
-        patient = patience(self._settings, served, self._now(), security=security)
+        patient = patience(self._settings, served, self._now(), security=security, again=key in self._torn_since)
         upgrades = patient.fetch_s > 0 and await asyncio.to_thread(self._has_news, key, indices)
         if upgrades or (news and patient.fetch_s > 0):
             self.switching(key).set()
@@ -215,13 +231,12 @@ class Prefetching:
         """The switch was made: tell what was fetched for it and what is missing, and go on behind."""
         key = (snapshot.archive, snapshot.suite)
         self._switching.pop(key, None)
-        subject, seconds = " ".join(key), round(ahead.seconds, 3)
+        self._torn_since.pop(key, None)
+        subject = " ".join(key)
         if ahead.failure:
             self._journal.note("prefetch-failed", subject, reason=ahead.failure)
-        if ahead.fetched:
-            self._journal.note("prefetched", subject, packages=ahead.fetched, bytes=ahead.bytes, seconds=seconds)
-        lacks = [*ahead.lacks, *(lack for more in ahead.elsewhere.values() for lack in more)]
-        if lacks:
+        self._note_fetched(subject, ahead)
+        if lacks := ahead.all_lacks:
             self._told.update((key, *ahead.elsewhere))
             self._journal.note(
                 "adopted-incomplete",
@@ -230,7 +245,7 @@ class Prefetching:
                 missing=len(lacks),
                 packages=named([lack.piece for lack in lacks]),
                 reason=reasons_of(lacks),
-                seconds=seconds,
+                seconds=round(ahead.seconds, 3),
             )
         reasons = {lack.piece.digest: lack.reason for lack in self.missing.get(key, ())}
         if not ahead.failure:
@@ -239,6 +254,11 @@ class Prefetching:
         for suite, more in ahead.elsewhere.items():
             self._see(suite, (*self.missing.get(suite, ()), *more))
         self.wake()
+
+    def _note_fetched(self, subject: str, ahead: Ahead) -> None:
+        if ahead.fetched:
+            seconds = round(ahead.seconds, 3)
+            self._journal.note("prefetched", subject, packages=ahead.fetched, bytes=ahead.bytes, seconds=seconds)
 
     async def _within(
         self, archive: Archive, pieces: Sequence[Piece], patient: Patience, rank: Rank

@@ -28,6 +28,14 @@ class HoldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     security_wait_s: Annotated[
         float, Meta(ge=0, description="how long the switch of a security suite waits, whatever is missing")
     ] = 60.0
+    torn_wait_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="how long a suite stays at its older state, whole, while no source gives a wanted package of"
+            " the newer one; 0: not at all",
+        ),
+    ] = 21_600.0
     connections: Annotated[
         int, Meta(ge=1, le=64, description="wanted packages fetched at the same time; security updates go first")
     ] = 4

@@ -34,7 +34,7 @@ class IncompleteError(Exception):
 
 
 class Beforehand(Protocol):
-    """What is done for the fleet's sake before a switch. It raises nothing and keeps no snapshot from being adopted."""
+    """What is done for the fleet's sake before a switch. It raises nothing."""
 
     @property
     def switch_s_max(self) -> float:
@@ -45,8 +45,11 @@ class Beforehand(Protocol):
         """Set while a switch of this suite waits: until then what is served has to do."""
         ...
 
-    async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Callable[[Snapshot], None]:
-        """Have what these indices of a newer snapshot list and the fleet wants; what to do once it is adopted."""
+    async def before(self, archive: Archive, suite: str, indices: Sequence[Listed]) -> Callable[[Snapshot], None] | str:
+        """Have what these indices of a newer snapshot list and the fleet wants.
+
+        What to do once it is adopted; or, in a sentence, why it had better not be, for now.
+        """
         ...
 
 
@@ -107,6 +110,8 @@ async def adopt(taking: Taking, ports: Ports, turn: Callable[[int], Awaitable[No
         return await asyncio.to_thread(ports.catalogue.adopt, adoption)
     listings = [Listed(base + one.path, one.sha256, one.size) for one in entries if listing_stem(one.path)]
     after = await ports.prefetch.before(archive, suite, listings)
+    if isinstance(after, str):
+        raise IncompleteError(after)
     adopted = await asyncio.to_thread(ports.catalogue.adopt, adoption)
     after(adopted)
     return adopted

@@ -120,7 +120,12 @@ _SUITES = (
     Kind("refused", _SUITE, "a source's Release was not accepted", {"source": _SOURCE, "reason": _REASON}),
     Kind("source-failed", _SUITE, "a source gave no Release", {"source": _SOURCE, "reason": _REASON}),
     Kind("held-back", _SUITE, "a newer Release waits for a quorum", {"source": _SOURCE, "reason": _REASON}),
-    Kind("incomplete", _SUITE, "a Release's indices could not be had whole", {"source": _SOURCE, "reason": _REASON}),
+    Kind(
+        "incomplete",
+        _SUITE,
+        "a newer Release could not be had whole: an index, or a wanted package",
+        {"source": _SOURCE, "reason": _REASON},
+    ),
     Kind("failed", _SUITE, "a look failed for a reason of ours", {"source": _SOURCE, "reason": _REASON}),
     Kind(
         "behind",
