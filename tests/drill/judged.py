@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.oracle import Oracle
-from tidegate.wiring.drill_lab import SUITE
+from tidegate.drill.world import SUITE
 
 
 def judged_by_gpgv(lab: Path, clients: Iterable[str]) -> None:

@@ -1,9 +1,4 @@
-"""The real apt-get with a root of its own, shielded from the machine's configuration.
-
-The machine's apt.conf.d may switch Valid-Until checks off, keep lists compressed or name a proxy, so
-nothing of it is read: APT_CONFIG names our file first, and that file empties `Dir::Etc::parts` and
-`Dir::Etc::main`. The environment is ours too (no http_proxy, LC_ALL=C.UTF-8).
-"""
+"""The real apt-get with a root of its own, shielded from the machine's configuration (`drill/private_apt.py`)."""
 
 import contextlib
 import os
@@ -17,40 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.drill.private_apt import by_proxy, environment, prepare
+
 APT_TIMEOUT_S = 90.0
 UNPACK_TIMEOUT_S = 30.0
 NOISE = ("lock", "partial", "auxfiles")  # what apt keeps beside its lists
-
-CONFIGURATION = """\
-Dir "{root}";
-Dir::State "{root}/state";
-Dir::State::status "{root}/state/status";
-Dir::State::extended_states "{root}/state/extended_states";
-Dir::Cache "{root}/cache";
-Dir::Etc "{root}/etc";
-Dir::Etc::parts "{root}/etc/empty";
-Dir::Etc::main "{root}/etc/none";
-Dir::Etc::sourcelist "{root}/etc/sources.list";
-Dir::Etc::sourceparts "{root}/etc/sources.list.d";
-Dir::Etc::preferences "{root}/etc/none";
-Dir::Etc::preferencesparts "{root}/etc/empty";
-Dir::Etc::netrc "{root}/etc/none";
-Dir::Etc::netrcparts "{root}/etc/empty";
-Dir::Etc::trusted "{root}/etc/none";
-Dir::Etc::trustedparts "{root}/etc/empty";
-Dir::Log "{root}/log";
-Dir::Bin::methods "/usr/lib/apt/methods";
-APT::Architecture "{architecture}";
-APT::Architectures {{ "{architecture}"; }};
-APT::Sandbox::User "root";
-APT::Get::Assume-Yes "true";
-APT::Install-Recommends "false";
-Acquire::Languages {{ {languages} }};
-Acquire::Check-Valid-Until "true";
-Acquire::Check-Date "true";
-Dpkg::Use-Pty "false";
-quiet "1";
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +75,10 @@ class PrivateApt:
         self.root = root
         if chroot is not None:
             self.root = Path(tempfile.mkdtemp(prefix="private-apt-", dir=chroot / "var/tmp"))
-        self._prepare(architecture, languages, {**(options or {}), **_proxy_options(proxy)})
+        together = {**(options or {}), **by_proxy(proxy)}
+        prepare(self.root, inside=self.inside, architecture=architecture, languages=languages, options=together)
+        self.unpacked.mkdir(exist_ok=True)
+        self.sources_directory.mkdir(exist_ok=True)
         if keyring is not None:
             shutil.copyfile(keyring, self.root / f"etc/keyring{keyring.suffix}")
             sources = sources.replace("@KEYRING@", f"{self.inside}/etc/keyring{keyring.suffix}")
@@ -152,16 +121,8 @@ class PrivateApt:
             inside = "/" + str(Path(inside).relative_to(self._chroot))
             become_root = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
             command = (*become_root, "chroot", str(self._chroot), "env", f"--chdir={inside}", *command)
-        environment = {
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": self.inside,
-            "TMPDIR": f"{self.inside}/tmp",
-            "LC_ALL": "C.UTF-8",
-            "DEBIAN_FRONTEND": "noninteractive",
-            "APT_CONFIG": f"{self.inside}/apt.conf",
-            **self._environment,
-        }
-        return _bounded(command, environment, None if self._chroot else Path(inside), self._timeout_s)
+        together = {**environment(self.inside), **self._environment}
+        return _bounded(command, together, None if self._chroot else Path(inside), self._timeout_s)
 
     # What it has then
 
@@ -218,25 +179,6 @@ class PrivateApt:
             path.unlink()
 
     # Within
-
-    def _prepare(self, architecture: str, languages: tuple[str, ...], options: Mapping[str, str]) -> None:
-        folders = ("state/lists/partial", "cache/archives/partial", "etc/empty", "etc/sources.list.d")
-        for folder in (*folders, "log", "tmp", "unpacked", "sources"):
-            (self.root / folder).mkdir(parents=True, exist_ok=True)
-        (self.root / "state/status").touch()
-        text = CONFIGURATION.format(
-            root=self.inside,
-            architecture=architecture,
-            languages=" ".join(f'"{language}";' for language in languages),
-        )
-        text += "".join(f'{name} "{value}";\n' for name, value in options.items())
-        (self.root / "apt.conf").write_text(text)
-
-
-def _proxy_options(proxy: str | None) -> dict[str, str]:
-    if proxy is None:
-        return {"Acquire::http::Proxy": "DIRECT", "Acquire::https::Proxy": "DIRECT"}
-    return {"Acquire::http::Proxy": proxy, "Acquire::https::Proxy": proxy}
 
 
 def _bounded(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.drill import private_apt
 from tidegate.drill.record import Answer, Request, Run
 
 ANSWER_TIMEOUT_S = 30.0
@@ -23,36 +24,6 @@ SAID_CHARS_MAX = 4_000
 _INDEX = re.compile(rb"^ ([0-9a-f]{64}) +\d+ main/binary-amd64/Packages\.xz$", re.MULTILINE)
 _STATUS = re.compile(r"HTTP/1\.\d (\d+)")
 _LENGTH = re.compile(r"Content-Length: (\d+)", re.IGNORECASE)
-_APT_CONF = """\
-Dir "{root}";
-Dir::State "{root}/state";
-Dir::State::status "{root}/state/status";
-Dir::State::extended_states "{root}/state/extended_states";
-Dir::Cache "{root}/cache";
-Dir::Etc "{root}/etc";
-Dir::Etc::parts "{root}/etc/empty";
-Dir::Etc::main "{root}/etc/none";
-Dir::Etc::sourcelist "{root}/etc/sources.list";
-Dir::Etc::sourceparts "{root}/etc/empty";
-Dir::Etc::preferences "{root}/etc/none";
-Dir::Etc::preferencesparts "{root}/etc/empty";
-Dir::Etc::netrc "{root}/etc/none";
-Dir::Etc::netrcparts "{root}/etc/empty";
-Dir::Etc::trusted "{root}/etc/none";
-Dir::Etc::trustedparts "{root}/etc/empty";
-Dir::Log "{root}/log";
-Dir::Bin::methods "/usr/lib/apt/methods";
-APT::Architecture "amd64";
-APT::Architectures {{ "amd64"; }};
-APT::Sandbox::User "root";
-APT::Get::Assume-Yes "true";
-APT::Install-Recommends "false";
-Acquire::Languages {{ "none"; }};
-Acquire::http::Proxy "{proxy}";
-Debug::Acquire::http "true";
-Dpkg::Use-Pty "false";
-quiet "1";
-"""
 
 
 class Published:
@@ -162,21 +133,19 @@ class Apt:
     def __init__(self, root: Path, fleet: Fleet, keyring: Path) -> None:
         self._root = root
         self._fleet = fleet
-        for folder in ("state/lists/partial", "cache/archives/partial", "etc/empty", "log", "tmp"):
-            (root / folder).mkdir(parents=True)
-        (root / "state/status").touch()
+        options = {**private_apt.by_proxy(f"http://127.0.0.1:{fleet.port}"), "Debug::Acquire::http": "true"}
+        private_apt.prepare(root, options=options)
         shutil.copyfile(keyring, root / "etc/keyring.gpg")
         (root / "etc/sources.list").write_text(
             f"deb [signed-by={root}/etc/keyring.gpg] {fleet.alias} {fleet.suite} main\n"
         )
-        (root / "apt.conf").write_text(_APT_CONF.format(root=root, proxy=f"http://127.0.0.1:{fleet.port}"))
 
     @staticmethod
     def is_there() -> bool:
         """Whether this machine has one."""
         return shutil.which("apt-get") is not None and Path("/usr/lib/apt/methods/http").exists()
 
-    def run(self, told: Callable[[Run], None], stop: threading.Event) -> None:
+    def run(self, told: Callable[[Run], None]) -> None:
         """Update, and download all that the fleet uses, as a host that was installed anew."""
         begun = time.time()
         seen = _Seen()
@@ -186,8 +155,6 @@ class Apt:
         if ok:
             ok, more = self._apt(seen, "install", "--download-only", "--reinstall", *self._fleet.uses)
             said += more
-        if stop.is_set():
-            return
         told(Run(begun, time.time(), ok and self._files_are_right(), tuple(seen.answers), said[-SAID_CHARS_MAX:]))
 
     def debs(self) -> list[Path]:
@@ -205,17 +172,10 @@ class Apt:
         )
 
     def _apt(self, seen: "_Seen", *arguments: str) -> tuple[bool, str]:
-        environment = {
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": str(self._root),
-            "TMPDIR": str(self._root / "tmp"),
-            "LC_ALL": "C.UTF-8",
-            "APT_CONFIG": f"{self._root}/apt.conf",
-        }
         said: list[str] = []
         with subprocess.Popen(
             ["apt-get", *arguments],
-            env=environment,
+            env=private_apt.environment(str(self._root)),
             cwd=self._root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -14,6 +14,8 @@ from pathlib import Path
 from tidegate.drill.mirror import Mirror
 
 HOST = "127.0.0.1"
+ALIAS = "http://archive.drill/ubuntu"
+"""What clients of the laboratory call the archive."""
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 ASK_TIMEOUT_S = 10.0
@@ -143,7 +145,7 @@ def settings_toml(
     for name, url in feeds:
         lines += ["[[advisories.feed]]", f'name = "{name}"', f'urls = ["{url}"]', "interval_s = 1.0", "private = true"]
     lines += ["[[archive]]", 'name = "ubuntu"', f'keyring = "{keyring}"', f'suites = ["{suite}"]']
-    lines += ['components = ["main"]', 'architectures = ["amd64"]', 'aliases = ["http://archive.drill/ubuntu"]']
+    lines += ['components = ["main"]', 'architectures = ["amd64"]', f'aliases = ["{ALIAS}"]']
     for mirror in mirrors:
         lines += ["[[archive.source]]", f'url = "{mirror.url}"', f'operator = "{mirror.operator}"', "private = true"]
     return "\n".join(lines) + "\n"
