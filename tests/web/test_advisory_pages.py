@@ -235,7 +235,7 @@ def test_lists_come_from_the_index_and_read_no_record(tmp_path: Path) -> None:
                 session.put(Parsed(record, ()), b"", sha256(name.encode()).digest())
             session.close((), read=[], whole=True)
         read: list[str] = []
-        history._read.set_trace_callback(read.append)
+        history._read._connection.set_trace_callback(read.append)
         with Bulletin(history) as bulletin:
             page = opened(bulletin, "/advisories?kind=cve&q=flaw")
         assert "3,000 CVEs, 1 to 25 here" in page.text

@@ -14,9 +14,8 @@ from tidegate.advisories.history import Edition, FeedState, Naming, Provenance, 
 from tidegate.advisories.listing import Listed, Listing, Page
 from tidegate.advisories.sqlite_session import SCHEMA, SqliteSession, head_of, statement_of
 from tidegate.advisories.statement import Kind, Problem, Score
-from tidegate.store.sqlite import FileForm, connect, transaction
+from tidegate.store.sqlite import FileForm, Reading, connect, transaction
 
-ROWS_AT_ONCE = 4096
 FORM = FileForm(2, "move it away, and have the feeds refreshed: what they say now comes again, what they said does not")
 """Raise the number when a table changes."""
 _END_OF_TIME = 2**62
@@ -62,9 +61,8 @@ class SqliteHistory:
 
     def __init__(self, path: Path) -> None:
         self._write = connect(path, sync="FULL", schema=SCHEMA, form=FORM)
-        self._read = connect(path, sync="FULL", schema="")
+        self._read = Reading(path)
         self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
 
     def close(self) -> None:
         self._read.close()
@@ -84,86 +82,67 @@ class SqliteHistory:
             )
 
     def feed(self, name: str, as_of: int | None = None) -> FeedState | None:
-        rows = self._rows(_TAKEN, (name, _END_OF_TIME if as_of is None else as_of))
+        rows = self._read.rows(_TAKEN, (name, _END_OF_TIME if as_of is None else as_of))
         return None if not rows else _state(rows[0], _at(as_of))
 
     def feeds(self, as_of: int | None = None) -> tuple[FeedState, ...]:
-        names = [str(row[0]) for row in self._rows("SELECT DISTINCT feed FROM taken ORDER BY feed", ())]
+        names = [str(row[0]) for row in self._read.rows("SELECT DISTINCT feed FROM taken ORDER BY feed", ())]
         return tuple(state for name in names if (state := self.feed(name, as_of)) is not None)
 
     def said(self, about: str, as_of: int | None = None) -> tuple[Said, ...]:
-        rows = self._rows(_SPANS + _HOLDS + _ORDER, {"name": about, "at": _at(as_of)})
+        rows = self._read.rows(_SPANS + _HOLDS + _ORDER, {"name": about, "at": _at(as_of)})
         return tuple(map(_said, rows))
 
     def said_of(self, package: str, as_of: int | None = None) -> tuple[Said, ...]:
-        rows = self._rows(_SPANS_OF + _HOLDS + _ORDER, {"name": package, "at": _at(as_of)})
+        rows = self._read.rows(_SPANS_OF + _HOLDS + _ORDER, {"name": package, "at": _at(as_of)})
         return tuple(map(_said, rows))
 
     def spans(self, about: str) -> tuple[Said, ...]:
-        return tuple(map(_said, self._rows(_SPANS + _ORDER, {"name": about})))
+        return tuple(map(_said, self._read.rows(_SPANS + _ORDER, {"name": about})))
 
     def all_said(self, release: str, as_of: int | None = None) -> Iterator[Said]:
-        yield from map(_said, self._each(_SPANS_IN + _HOLDS, {"name": release, "at": _at(as_of)}))
+        yield from map(_said, self._read.each(_SPANS_IN + _HOLDS, {"name": release, "at": _at(as_of)}))
 
     def editions(self, feed: str, as_of: int | None = None) -> Iterator[Edition]:
         values = {"feed": feed, "at": _at(as_of)}
-        yield from map(_edition, self._each(_EDITION + " WHERE r.feed = :feed" + _HOLDS, values))
-
-    def _each(self, sql: str, values: dict[str, object]) -> Iterator[Any]:
-        """Rows a few at a time: between them, others may read."""
-        with self._read_lock:
-            cursor = self._read.execute(sql, values)
-        try:
-            while True:
-                with self._read_lock:
-                    rows = cursor.fetchmany(ROWS_AT_ONCE)
-                if not rows:
-                    return
-                yield from rows
-        finally:
-            with self._read_lock:
-                cursor.close()
+        yield from map(_edition, self._read.each(_EDITION + " WHERE r.feed = :feed" + _HOLDS, values))
 
     def record(self, feed: str, identity: str, as_of: int | None = None) -> Edition | None:
-        rows = self._rows(_RECORD, {"feed": feed, "name": identity, "at": _at(as_of)})
+        rows = self._read.rows(_RECORD, {"feed": feed, "name": identity, "at": _at(as_of)})
         return _edition(rows[0]) if rows else None
 
     def mentions(self, cve: str, as_of: int | None = None) -> tuple[Edition, ...]:
-        return tuple(map(_edition, self._rows(_MENTIONS, {"name": cve, "at": _at(as_of)})))
+        return tuple(map(_edition, self._read.rows(_MENTIONS, {"name": cve, "at": _at(as_of)})))
 
     def naming(self, cves: Collection[str], kind: Kind, as_of: int | None = None) -> tuple[Naming, ...]:
         values: dict[str, object] = {"kind": kind.value, "at": _at(as_of), "cves": json.dumps(sorted(set(cves)))}
-        return tuple(Naming(*row) for row in self._rows(_NAMING, values))
+        return tuple(Naming(*row) for row in self._read.rows(_NAMING, values))
 
     def about(self, name: str, as_of: int | None = None) -> tuple[Edition, ...]:
-        return tuple(map(_edition, self._rows(_ABOUT, {"name": name, "at": _at(as_of)})))
+        return tuple(map(_edition, self._read.rows(_ABOUT, {"name": name, "at": _at(as_of)})))
 
     def listed(self, listing: Listing, as_of: int | None = None) -> Page:
-        few = bool(self._rows(*sqlite_listing.few_subjects(listing))[0][0])
-        rows = self._rows(*sqlite_listing.page(listing, _at(as_of), few=few))
+        few = bool(self._read.rows(*sqlite_listing.few_subjects(listing))[0][0])
+        rows = self._read.rows(*sqlite_listing.page(listing, _at(as_of), few=few))
         if len(rows) < listing.limit and (rows or not listing.offset):
             return Page(listing.offset + len(rows), tuple(Listed(*row) for row in rows))
-        counted = self._rows(*sqlite_listing.total(listing, _at(as_of), few=few))
+        counted = self._read.rows(*sqlite_listing.total(listing, _at(as_of), few=few))
         return Page(int(counted[0][0]), tuple(Listed(*row) for row in rows))
 
     def verbatim(self, digest: bytes) -> bytes | None:
-        rows = self._rows("SELECT zstd FROM verbatim WHERE digest = ?", (digest,))
+        rows = self._read.rows("SELECT zstd FROM verbatim WHERE digest = ?", (digest,))
         return zstandard.ZstdDecompressor().decompress(rows[0][0]) if rows else None
 
     def unreadable(self, as_of: int | None = None) -> tuple[Unreadable, ...]:
-        rows = self._rows(_UNREADABLE + _HOLDS + " ORDER BY t.feed, t.record, t.place", {"at": _at(as_of)})
+        rows = self._read.rows(_UNREADABLE + _HOLDS + " ORDER BY t.feed, t.record, t.place", {"at": _at(as_of)})
         return tuple(Unreadable(feed, Problem(*rest), since, until) for feed, *rest, since, until in rows)
 
     def score(self, cve: str, as_of: int | None = None) -> Score | None:
         if as_of is None:
-            rows = self._rows(_SCORE_NOW, (cve,))
+            rows = self._read.rows(_SCORE_NOW, (cve,))
         else:
-            rows = self._rows(_SCORE_THEN + _HOLDS, {"name": cve, "at": as_of})
+            rows = self._read.rows(_SCORE_THEN + _HOLDS, {"name": cve, "at": as_of})
         return Score(*rows[0]) if rows else None
-
-    def _rows(self, sql: str, values: dict[str, object] | tuple[object, ...]) -> list[Any]:
-        with self._read_lock:
-            return self._read.execute(sql, values).fetchall()
 
 
 def _at(as_of: int | None) -> int:

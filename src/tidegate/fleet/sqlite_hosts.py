@@ -19,9 +19,8 @@ from tidegate.fleet.composition import Composition, Piece, Setting, host_of, pie
 from tidegate.fleet.encoding import piece_of, piece_text, setting_of_text, setting_text
 from tidegate.fleet.hosts import HOSTS_MAX, SILENCE_S, TAGS_MAX, HostEntry, TooManyHostsError
 from tidegate.fleet.inventory import Form, Inventory
-from tidegate.store.sqlite import FileForm, connect, transaction
+from tidegate.store.sqlite import FileForm, Reading, connect, transaction
 
-ROWS_AT_ONCE = 2048
 FORM = FileForm(
     1, "move it away, and let the hosts report again: what they have now comes again, what they had does not"
 )
@@ -82,9 +81,8 @@ class SqliteHosts:
     def __init__(self, path: Path, *, hosts_max: int = HOSTS_MAX) -> None:
         self._hosts_max = hosts_max
         self._write = connect(path, sync="NORMAL", schema=_SCHEMA, form=FORM)
-        self._read = connect(path, sync="NORMAL", schema="")
+        self._read = Reading(path)
         self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
         self._known: dict[str, int] = {}
         """Pieces that are written down for good, by their text."""
 
@@ -151,27 +149,27 @@ class SqliteHosts:
         return True
 
     def entry(self, host: str, as_of: int | None = None) -> HostEntry | None:
-        rows = self._rows(_ENTRY + " AND h.id = :host", {"host": host, "at": _at(as_of)})
+        rows = self._read.rows(_ENTRY + " AND h.id = :host", {"host": host, "at": _at(as_of)})
         return _entry(rows[0]) if rows else None
 
     def named(self, name: str, as_of: int | None = None) -> tuple[HostEntry, ...]:
         where = " AND (h.id = :name OR s.name = :name) ORDER BY h.id"
-        return tuple(map(_entry, self._rows(_ENTRY + where, {"name": name, "at": _at(as_of)})))
+        return tuple(map(_entry, self._read.rows(_ENTRY + where, {"name": name, "at": _at(as_of)})))
 
     def numbered(self, numbers: Collection[int], as_of: int | None = None) -> tuple[HostEntry, ...]:
         return tuple(
             _entry(row)
             for some in _some(sorted(numbers))
-            for row in self._rows(
+            for row in self._read.rows(
                 _ENTRY + f" AND h.number IN ({','.join(map(str, some))}) ORDER BY h.number", {"at": _at(as_of)}
             )
         )
 
     def entries(self, as_of: int | None = None) -> Iterator[HostEntry]:
-        return map(_entry, self._each(_ENTRY + " ORDER BY h.number", {"at": _at(as_of)}))
+        return map(_entry, self._read.each(_ENTRY + " ORDER BY h.number", {"at": _at(as_of)}))
 
     def inventory(self, host: str, as_of: int | None = None) -> Inventory | None:
-        rows = self._rows(_INVENTORY + _OF_HOST, {"host": host, "at": _at(as_of)})
+        rows = self._read.rows(_INVENTORY + _OF_HOST, {"host": host, "at": _at(as_of)})
         if not rows:
             return None
         name, boot, form, seen_at, number, pieces = rows[0]
@@ -184,11 +182,11 @@ class SqliteHosts:
         )  # fmt: skip
 
     def composition(self, host: str) -> Composition | None:
-        rows = self._rows("SELECT h.number, s.setting, m.pieces" + _OF_HOST, {"host": host, "at": _NOW})
+        rows = self._read.rows("SELECT h.number, s.setting, m.pieces" + _OF_HOST, {"host": host, "at": _NOW})
         return Composition(rows[0][0], rows[0][1], BitMap.deserialize(rows[0][2]).to_array()) if rows else None
 
     def compositions(self, as_of: int | None = None) -> Iterator[tuple[Composition, int]]:
-        for number, setting, pieces, seen_at in self._each(_COMPOSITIONS, {"at": _at(as_of)}):
+        for number, setting, pieces, seen_at in self._read.each(_COMPOSITIONS, {"at": _at(as_of)}):
             yield Composition(number, setting, BitMap.deserialize(pieces).to_array()), seen_at
 
     def settings(self, numbers: Collection[int]) -> dict[int, Setting]:
@@ -199,7 +197,7 @@ class SqliteHosts:
 
     def _bodies(self, table: str, numbers: Collection[int]) -> Iterator[tuple[int, str]]:
         for some in _some(sorted(numbers)):
-            rows = self._rows(f"SELECT id, body FROM {table} WHERE id IN ({','.join(map(str, some))})", {})  # noqa: S608  # numbers of ours
+            rows = self._read.rows(f"SELECT id, body FROM {table} WHERE id IN ({','.join(map(str, some))})", {})  # noqa: S608  # numbers of ours
             if len(rows) != len(some):
                 raise KeyError(min(set(some) - {row[0] for row in rows}))
             yield from rows
@@ -228,24 +226,6 @@ class SqliteHosts:
             if len(self._known) + len(fresh) > PIECES_REMEMBERED:
                 self._known.clear()
             self._known.update(fresh)
-
-    def _rows(self, sql: str, values: dict[str, object]) -> list[Any]:
-        with self._read_lock:
-            return self._read.execute(sql, values).fetchall()
-
-    def _each(self, sql: str, values: dict[str, object]) -> Iterator[Any]:
-        with self._read_lock:
-            cursor = self._read.execute(sql, values)
-        try:
-            while True:
-                with self._read_lock:
-                    rows = cursor.fetchmany(ROWS_AT_ONCE)
-                if not rows:
-                    return
-                yield from rows
-        finally:
-            with self._read_lock:
-                cursor.close()
 
 
 def _number_of(write: sqlite3.Connection, table: str, text: str) -> int:

@@ -2,15 +2,17 @@
 
 import errno
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 BUSY_TIMEOUT_S = 20.0
 BUSY_PAUSE_S = 0.01
+ROWS_AT_ONCE = 4096
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
@@ -79,6 +81,39 @@ def _to_wal(connection: sqlite3.Connection) -> None:
         else:
             break
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+
+
+class Reading:
+    """Reads a database through a connection of its own, for any thread; a long answer lets others read in between."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises what `connect` raises. Its schema is in place already."""
+        self._connection = connect(path, sync="NORMAL", schema="")
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._connection.close()
+
+    def rows(self, sql: str, values: Mapping[str, object] | Sequence[object] = ()) -> list[Any]:
+        """All rows at once."""
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def each(self, sql: str, values: Mapping[str, object] | Sequence[object] = ()) -> Iterator[Any]:
+        """Row after row, however many: ROWS_AT_ONCE of them are in memory."""
+        with self._lock:
+            cursor = self._connection.execute(sql, values)
+        try:
+            while True:
+                with self._lock:
+                    rows = cursor.fetchmany(ROWS_AT_ONCE)
+                if not rows:
+                    return
+                yield from rows
+        finally:
+            with self._lock:
+                cursor.close()
 
 
 @contextmanager
