@@ -1,5 +1,6 @@
 """What the documents claim is so: commands, places, rooms, settings, the version."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -159,3 +160,15 @@ def test_the_program_as_a_module_is_the_program() -> None:
         [sys.executable, "-m", "tidegate", "version"], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.startswith(f"tidegate {__version__} ")
+
+
+def test_the_log_s_events_are_those_that_are_told() -> None:
+    calls = [
+        node
+        for path in (SOURCE / "wiring").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "News"
+    ]
+    told = {call.args[1].value for call in calls if isinstance(call.args[1], ast.Constant)}
+    table = rows(section((ROOT / "docs/logs.md").read_text(), "Events"))
+    assert {word.strip("` ") for row in table for word in row[0].split(",")} == told

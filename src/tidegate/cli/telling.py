@@ -1,8 +1,14 @@
-"""How a long-running command tells its news: coloured sentences on a terminal, one JSON line each otherwise."""
+"""How a long-running command tells its news: coloured sentences on a terminal, one JSON line each otherwise.
 
+Where journald reads them, each line begins with its priority (sd-daemon(3)), so that `journalctl -p warning` tells them
+apart; docs/logs.md.
+"""
+
+import contextlib
+import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegate.wiring.news import News, Tell
 
@@ -11,6 +17,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
 _MARKS = {"adopted": "[green]✓[/green] ", "confirmed": "[green]✓[/green] ", "listening": "[bold cyan]▸[/bold cyan] "}
+_PRIORITIES = {"info": "<6>", "warning": "<4>", "error": "<3>"}
 
 
 def teller(*, as_json: bool) -> Tell:
@@ -39,6 +46,14 @@ def _for_machines() -> Tell:
     return tell
 
 
+def _journald_reads() -> bool:
+    """Whether standard output is journald's, as systemd.exec(5) has it found out."""
+    with contextlib.suppress(OSError, ValueError):
+        status = os.fstat(sys.stdout.fileno())
+        return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+    return False
+
+
 @cache
 def _log() -> "FilteringBoundLogger":
     """Made when there is something to tell: the import takes longer than the store takes to open."""
@@ -49,8 +64,14 @@ def _log() -> "FilteringBoundLogger":
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.JSONRenderer(ensure_ascii=True),
+            *([_with_priority] if _journald_reads() else []),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
     log: FilteringBoundLogger = structlog.get_logger()
     return log
+
+
+def _with_priority(logger: object, level: str, line: Any) -> str:
+    del logger
+    return f"{_PRIORITIES[level]}{line}"
