@@ -1,4 +1,4 @@
-"""What is killed: a journal that is opened, appended to and shortened.
+"""What is killed: a journal that is opened, appended to and shortened; or one that takes in what was left behind.
 
     python -m tests.store.journal_child
 
@@ -6,6 +6,7 @@ reads lines of a point and a directory, does it there once for each, and answers
 What was done is written into DIRECTORY/done, a line for each step.
 """
 
+import os
 import platform
 import sys
 from contextlib import closing
@@ -13,12 +14,15 @@ from pathlib import Path
 
 from tests.keeper.crash_point import CALLS, Trace
 from tidegate.store.journal import Happening
+from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.sqlite_journal import SqliteJournal
 
 PROBE = "probe"
 STEPS = (1, 1, 3, 1, 1)
 """So many events at once."""
 RETIRED = 3
+LEFT, NOTED = 5, 3
+"""Events that a pen left behind, and that another one notes afterwards."""
 WRITES = {"x86_64": (18, 296), "aarch64": (68, 70)}
 """pwrite64, pwritev: SQLite's own writes, as points beside those that make something lasting."""
 
@@ -31,6 +35,9 @@ class Writing(Trace):
 
 def act(directory: Path) -> None:
     """Append, step by step; then remove the first events; then append once more."""
+    if (directory / "noted").exists():
+        note(directory)
+        return
     with (
         (directory / "done").open("ab", buffering=0) as done,
         closing(SqliteJournal(directory / "journal.db")) as journal,
@@ -42,6 +49,18 @@ def act(directory: Path) -> None:
         done.write(b"1\n")  # its summary
         journal.append([Happening("stopped", "at last", {})])
         done.write(b"1\n")
+
+
+def note(directory: Path) -> None:
+    """Take in what another one left, and note some more."""
+    with (
+        (directory / "done").open("ab", buffering=0) as done,
+        closing(SqliteJournal(directory / "journal.db")) as journal,
+        closing(JournalWriter(journal, lambda _: os.abort())) as pen,
+    ):
+        for number in range(LEFT + 1, LEFT + NOTED + 1):
+            pen.note("stopped", "gateway", number=number)
+            done.write(b"1\n")
 
 
 def main() -> None:

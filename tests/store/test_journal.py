@@ -12,6 +12,7 @@ from tests.store.test_catalogue import limit_size
 from tidegate.store.journal import Event, Happening, Journal
 from tidegate.store.journal_writer import WAITING_MAX, JournalWriter
 from tidegate.store.memory_journal import MemoryJournal
+from tidegate.store.noted import Line
 from tidegate.store.sqlite_journal import SqliteJournal
 
 
@@ -54,12 +55,12 @@ class Slow(MemoryJournal):
         super().__init__()
         self.may, self.began, self.broken = threading.Event(), threading.Event(), False
 
-    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
+    def append(self, happenings: Sequence[Happening], *, line: Line | None = None) -> tuple[int, ...]:
         self.began.set()
         assert self.may.wait(10)
         if self.broken:
             raise OSError("no space left on device")
-        return super().append(happenings)
+        return super().append(happenings, line=line)
 
 
 def test_what_was_noted_is_written_in_order_by_the_time_the_pen_is_laid_down() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.store.journal_contract import HAPPENINGS
-from tidegate.store.journal import Happening, boot_id, chained
+from tidegate.store.journal import Happening, chained
 from tidegate.store.journal_chain import GENESIS, Link, Row, check, hashed, link_of
 from tidegate.store.memory_journal import MemoryJournal
 from tidegate.store.sqlite_journal import SqliteJournal
@@ -302,9 +302,9 @@ def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_wall_clock_that_is_stepped_back_breaks_no_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = list(chained(GENESIS, EVENTS[:1], boot_id()))
+    rows = list(chained(GENESIS, EVENTS[:1]))
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    rows += chained(Link(1, rows[0].hash), EVENTS[1:], boot_id())
+    rows += chained(Link(1, rows[0].hash), EVENTS[1:])
     assert check(GENESIS, rows).is_whole
     assert rows[1].at_us == 0
     assert rows[1].monotonic_us >= rows[0].monotonic_us

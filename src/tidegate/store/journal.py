@@ -10,17 +10,29 @@ import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tidegate.store.journal_chain import Checked, Link, Row, data_text, hashed
+
+if TYPE_CHECKING:
+    from tidegate.store.noted import Line
 
 Value = str | int | float | bool | None
 TEXT_MAX = 2_000
 FIELDS_MAX = 128
 RETIRED_AT_ONCE = 10_000
 """Events removed in one transaction, while which other processes wait to append."""
+
+
+class Moment(NamedTuple):
+    """A point in time on both clocks, and the boot that the monotonic one belongs to."""
+
+    at_us: int
+    monotonic_us: int
+    boot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,8 @@ class Happening:
     data: Mapping[str, Value]
     drill: str = ""
     """The drill that it belongs to; empty for what really happens."""
+    moment: Moment | None = None
+    """When it happened; None: when it is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Event:
     drill: str = ""
 
 
+@cache
 def boot_id() -> str:
     """Which boot of this machine the monotonic clock belongs to (random(4))."""
     try:
@@ -56,10 +71,15 @@ def boot_id() -> str:
         return "unknown"
 
 
+def moment_now() -> Moment:
+    """This one."""
+    return Moment(int(time.time() * 1e6), int(time.monotonic() * 1e6), boot_id())
+
+
 def plain(one: Happening) -> Happening:
     """A happening made safe to keep: bounded, and control bytes shown as escapes (threat 42)."""
     data = {_shown(key): _kept(value) for key, value in islice(one.data.items(), FIELDS_MAX)}
-    return Happening(_shown(one.kind), _shown(one.subject), data, _shown(one.drill))
+    return Happening(_shown(one.kind), _shown(one.subject), data, _shown(one.drill), one.moment)
 
 
 def _kept(value: Value) -> Value:
@@ -69,14 +89,17 @@ def _kept(value: Value) -> Value:
 
 
 def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:TEXT_MAX])
+    text = text[:TEXT_MAX]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)[:TEXT_MAX]
 
 
-def chained(place: Link, happenings: Iterable[Happening], boot: str) -> Iterator[Row]:
-    """The happenings as rows that go on from a place in the chain, on both clocks of this moment."""
+def chained(place: Link, happenings: Iterable[Happening]) -> Iterator[Row]:
+    """The happenings as rows that go on from a place in the chain."""
     for one in map(plain, happenings):
-        at_us, monotonic_us = int(time.time() * 1e6), int(time.monotonic() * 1e6)
-        row = Row(place.seq + 1, at_us, monotonic_us, boot, one.drill, one.kind, one.subject, data_text(one.data), b"")
+        moment = one.moment or moment_now()
+        row = Row(place.seq + 1, *moment, one.drill, one.kind, one.subject, data_text(one.data), b"")
         row = row._replace(hash=hashed(place.hash, row))
         place = Link(row.seq, row.hash)
         yield row
@@ -95,8 +118,20 @@ def event_of(row: Row) -> Event:
 class Journal(Protocol):
     """Every implementation passes tests/store/journal_contract.py."""
 
-    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
-        """Write events down, in order, durably, all or none; their numbers. Raises OSError where that is impossible."""
+    @property
+    def noted(self) -> Path | None:
+        """The directory where what is not in it yet may be noted (`noted`); None: there is none."""
+        ...
+
+    def append(self, happenings: Sequence[Happening], *, line: "Line | None" = None) -> tuple[int, ...]:
+        """Write events down, in order, durably, all or none; their numbers. Raises OSError where that is impossible.
+
+        `line`: the last of the lines in which a pen noted them, kept with them.
+        """
+        ...
+
+    def forget(self, pen: str) -> None:
+        """Its lines are no more. Raises OSError."""
         ...
 
     def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:

@@ -2,6 +2,7 @@
 
 STATE/marks.db      high-water marks: what was ever accepted (threat 9: survives a wiped cache)
 STATE/journal.db    append-only events
+STATE/noted/        events that are not in the journal yet, should their process die (noted.py)
 STATE/holds.db      what the fleet uses, and what its operator wants held
 STATE/advisories.db what the feeds said, and from when to when
 STATE/fleet.db      what the hosts reported, and from when to when

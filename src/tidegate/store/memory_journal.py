@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Collection, Sequence
 
-from tidegate.store.journal import RETIRED_AT_ONCE, Event, Happening, boot_id, chained, event_of
+from tidegate.store.journal import RETIRED_AT_ONCE, Event, Happening, chained, event_of
 from tidegate.store.journal_chain import GENESIS, Checked, Link, Row, check
 from tidegate.store.journal_summary import summaries
+from tidegate.store.noted import Line
 
 
 class MemoryJournal:
@@ -14,7 +15,6 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._rows: list[Row] = []
         self._anchor = GENESIS
-        self._boot = boot_id()
         self._lock = threading.Lock()
 
     def copy(self) -> "MemoryJournal":
@@ -23,13 +23,20 @@ class MemoryJournal:
         other._rows, other._anchor = list(self._rows), self._anchor
         return other
 
-    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
+    @property
+    def noted(self) -> None:
+        """What is in memory needs no pages: it is gone with its writer."""
+
+    def append(self, happenings: Sequence[Happening], *, line: Line | None = None) -> tuple[int, ...]:  # noqa: ARG002 (the port's)
         with self._lock:
             return self._append(happenings)
 
+    def forget(self, pen: str) -> None:
+        """No pen notes anything elsewhere for this one."""
+
     def _append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
         place = Link(self._rows[-1].seq, self._rows[-1].hash) if self._rows else self._anchor
-        rows = list(chained(place, happenings, self._boot))
+        rows = list(chained(place, happenings))
         self._rows += rows
         return tuple(row.seq for row in rows)
 

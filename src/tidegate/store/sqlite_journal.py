@@ -4,23 +4,25 @@ The file says by its `user_version` which form it has: 0 is that of before event
 this one when it is opened, in one transaction. A file of a newer form is left alone.
 """
 
+import contextlib
 import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from heapq import merge
 from pathlib import Path
 
 from tidegate.store.journal import (
     RETIRED_AT_ONCE,
     Event,
     Happening,
-    boot_id,
     chained,
     event_of,
     plain,
 )
 from tidegate.store.journal_chain import GENESIS, Checked, Link, Row, check, data_text, hashed
 from tidegate.store.journal_summary import summaries
+from tidegate.store.noted import Line, left_behind, pens
 from tidegate.store.sqlite import connect, transaction
 
 FORM = 1
@@ -31,6 +33,8 @@ _TABLES = (
   drill TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL, hash BLOB NOT NULL)""",
     "CREATE TABLE anchor (seq INTEGER NOT NULL, hash BLOB NOT NULL)",
 )
+_PENS = "CREATE TABLE IF NOT EXISTS pen (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID"
+"""How much of what pens noted is in the journal. Earlier versions do without, and so may later ones."""
 _COLUMNS = "seq, at_us, monotonic_us, boot, drill, kind, subject, data, hash"
 _INSERT = f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (our own names)
 _SELECT = f"SELECT {_COLUMNS} FROM event"  # noqa: S608 (our own names)
@@ -43,11 +47,13 @@ class SqliteJournal:
         """Raises sqlite3.Error (of a newer form, too), OSError."""
         self._connection = connect(path, sync="FULL", schema="")
         self._lock = threading.Lock()
-        self._boot = boot_id()
+        self.noted = path.parent / "noted"
         try:
             if self._form() != FORM:
                 with transaction(self._connection) as write:
                     self._bring_up(write)
+            with contextlib.suppress(OSError):  # a full disk, mostly: it stays where it is until the next time
+                self._take_in()
         except BaseException:
             self._connection.close()
             raise
@@ -55,11 +61,19 @@ class SqliteJournal:
     def close(self) -> None:
         self._connection.close()
 
-    def append(self, happenings: Sequence[Happening]) -> tuple[int, ...]:
+    def append(self, happenings: Sequence[Happening], *, line: Line | None = None) -> tuple[int, ...]:
         with self._lock, transaction(self._connection) as write:
-            rows = list(chained(self._place(), happenings, self._boot))
+            rows = list(chained(self._place(), happenings))
             write.executemany(_INSERT, rows)
+            if line is not None:
+                write.execute(_PENS)
+                write.execute("INSERT OR REPLACE INTO pen VALUES (?, ?)", line)
         return tuple(row.seq for row in rows)
+
+    def forget(self, pen: str) -> None:
+        with self._lock, transaction(self._connection) as write:
+            write.execute(_PENS)
+            write.execute("DELETE FROM pen WHERE name = ?", (pen,))
 
     def read(self, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         return tuple(map(event_of, self.rows(after=after, limit=limit)))
@@ -97,11 +111,27 @@ class SqliteJournal:
             going = list(map(Row._make, write.execute(oldest, (min(before, place.seq), RETIRED_AT_ONCE))))
             if going:
                 anchor = going[-1]
-                write.executemany(_INSERT, chained(place, [*summaries(going), *carried], self._boot))
+                write.executemany(_INSERT, chained(place, [*summaries(going), *carried]))
                 write.execute("DELETE FROM event WHERE seq <= ?", (anchor.seq,))
                 write.execute("DELETE FROM anchor")
                 write.execute("INSERT INTO anchor VALUES (?, ?)", (anchor.seq, anchor.hash))
             return len(going)
+
+    def _take_in(self) -> None:
+        """Append what processes that are gone had noted, each event once, by their time. Raises OSError."""
+        with left_behind(self.noted) as left:
+            if not left:
+                return
+            with self._lock, transaction(self._connection) as write:
+                write.execute(_PENS)
+                known = dict(write.execute("SELECT name, number FROM pen"))
+                fresh = [[one for number, one in each.lines if number > known.get(each.pen, 0)] for each in left]
+                write.executemany(_INSERT, chained(self._place(), merge(*fresh, key=_at_us)))
+                numbers = [Line(each.pen, each.lines[-1][0]) for each in left if each.lines]
+                write.executemany("INSERT OR REPLACE INTO pen VALUES (?, ?)", numbers)
+        with self._lock, transaction(self._connection) as write:
+            gone = {name for (name,) in write.execute("SELECT name FROM pen")} - pens(self.noted)
+            write.executemany("DELETE FROM pen WHERE name = ?", [(name,) for name in gone])
 
     # Within a transaction, or the lock
 
@@ -150,3 +180,7 @@ def _rechained(read: sqlite3.Connection) -> Iterator[Row]:
         row = row._replace(hash=hashed(before, row))
         before = row.hash
         yield row
+
+
+def _at_us(one: Happening) -> int:
+    return one.moment.at_us if one.moment is not None else 0
