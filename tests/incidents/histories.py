@@ -82,6 +82,7 @@ def _happening(what: int, number: int, lacking: int, verdict: str) -> tuple[str,
     suite, since = f"{archive} stable", {"since": NOW}
     breaker: dict[str, Value] = {"archives": archive, "operator": "x", "before": "half-open", "after": state}
     served: dict[str, Value] = {"until": NOW + 60, "requests": 20, "bytes": 1, "lacking": lacking}
+    page, told = f"page-{number % 2}", {"url": "x", "archive": ("", "ubuntu")[lacking % 2]}
     all_of_them: tuple[tuple[str, str, dict[str, Value]], ...] = (
         ("alone-begun", archive, {**since, "sources": 2}),
         ("alone-ended", archive, {**since, "duration_s": 5.0}),
@@ -99,12 +100,15 @@ def _happening(what: int, number: int, lacking: int, verdict: str) -> tuple[str,
         ("store-has-room", "store", {}),
         ("bit-rot", "00", {"size": 1, "fetched_again": True}),
         ("stopped", "gateway", {}),
+        ("watch-down", page, {**told, "reason": "503", "since": NOW, "incident": number % 2 == 0}),
+        ("watch-up", page, {**told, "since": NOW, "down_s": 5.0}),
+        ("watch-not-asked", page, {"url": "x", "reason": "robots"}),
     )
     return all_of_them[what]
 
 
 STEPS = st.tuples(
-    st.integers(0, 15),
+    st.integers(0, 18),
     st.integers(0, 7),
     st.integers(0, 20),
     st.sampled_from(("ok", "warning", "critical")),

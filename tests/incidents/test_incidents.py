@@ -1,7 +1,7 @@
 """What becomes an incident, what does not, how bad it is, and when it is over."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,6 +89,15 @@ def test_wrong_bytes_are_one_whoever_gave_them_until_that_source_is_well_again(h
         (
             ("feed-stale", "ubuntu-osv", {"age_s": 90_000.0, "limit_s": 86_400.0, "reason": "no answer"}),
             ("feed-fresh", "ubuntu-osv", {"age_s": 5.0}),
+            3,
+        ),
+        (
+            (
+                "watch-down",
+                "status-page",
+                {"url": "x", "archive": "", "reason": "answered 503", "since": NOW, "incident": True},
+            ),
+            ("watch-up", "status-page", {"url": "x", "archive": "", "since": NOW, "down_s": 600.0}),
             3,
         ),
         (
@@ -248,6 +257,42 @@ def test_what_led_to_it_is_in_the_timeline(history: History) -> None:
     incident = only(history.incidents())
     assert [(line.seq, line.kind) for line in incident.timeline] == [(2, "source-state"), (4, "alone-begun")]
     assert incident.timeline[0].text == f"{B} is left alone: no answer within 5 s"
+
+
+def page(history: History, name: str, *, down: bool, archive: str = "", later: float = 0.0) -> int:
+    told: dict[str, Any] = {"url": f"https://{name}.example/", "archive": archive, "since": history.now + later}
+    if down:
+        return history.note("watch-down", name, later=later, **told, reason="answered 503", incident=False).seq
+    return history.note("watch-up", name, later=later, **told, down_s=60.0).seq
+
+
+def test_a_page_that_is_down_is_no_incident_unless_the_settings_say_so(history: History) -> None:
+    page(history, "blog", down=True)
+    assert history.incidents() == ()
+
+
+def test_pages_that_are_down_meanwhile_are_in_an_incidents_timeline_and_never_open_it(history: History) -> None:
+    was_down = page(history, "blog", down=True)
+    page(history, "docs", down=True, later=60)
+    page(history, "docs", down=False, later=60)
+    page(history, "other", down=True, archive="debian", later=60)
+    opened = history.alone(later=3_600).seq
+    later = [
+        page(history, "status", down=True, archive="ubuntu", later=60),
+        page(history, "blog", down=False, later=60),
+    ]
+    page(history, "other", down=False, archive="debian", later=60)
+    incident = only(history.incidents())
+    assert [line.seq for line in incident.timeline] == [was_down, opened, *later]
+    assert incident.opened == opened
+    assert [span.rule for span in incident.conditions] == ["alone"]
+
+
+def test_a_page_that_nobody_asks_any_more_is_not_told_of_as_down(history: History) -> None:
+    page(history, "blog", down=True)
+    history.note("watch-not-asked", "blog", url="https://blog.example/", reason="robots")
+    history.alone(later=60)
+    assert [line.kind for line in only(history.incidents()).timeline] == ["alone-begun"]
 
 
 def test_a_timeline_is_bounded_and_says_what_it_leaves_out(history: History) -> None:

@@ -39,6 +39,8 @@ def outage() -> History:
     history.note("last-operator-begun", "ubuntu", since=NOW, operator="b", operators=2, later=5)
     history.source(B, "open", later=10)
     history.alone(later=5)
+    url = "https://vendor.example/blog"
+    history.note("watch-down", "blog", url=url, archive="", reason="answered 503", since=NOW, incident=False)
     history.note("incident-note", "20260430-2", by="ada", text="their status page is down as well", later=600)
     history.served(4_112, lacking=3, later=54_000, lasted=54_600)
     history.note("failover", A, archives="ubuntu", to=B, digest="00", at_byte=7, reason="stalled")
@@ -123,6 +125,13 @@ def test_every_sentence_of_an_outages_post_mortem_cites_what_says_so() -> None:
             assert said_by == {"failover"}, text
         if "ada" in text and "claim" not in text:
             assert said_by == {"incident-note"}, text
+
+
+def test_pages_that_were_down_are_evidence_and_no_cause() -> None:
+    (fact,) = [text for text in sentences(drafted(outage()), "Impact") if "blog" in text]
+    assert "answered 503" in fact
+    assert "seen from here" in fact
+    assert not [text for text in sentences(drafted(outage()), "Root cause and trigger") if "blog" in text]
 
 
 def test_what_the_journal_cannot_tell_is_listed_as_not_known() -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from tidegate.cli import advisories, config, fleet, hold, incident, journal, sources
+from tidegate.cli import advisories, config, fleet, hold, incident, journal, sources, watch
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.drill import drill
@@ -59,6 +59,7 @@ app.command()(gc)
 app.add_typer(journal.app, name="journal")
 app.add_typer(incident.app, name="incident")
 app.command()(postmortem)
+app.add_typer(watch.app, name="watch")
 app.command()(drill)
 app.command()(status_page)
 app.command()(client_config)

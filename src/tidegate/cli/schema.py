@@ -60,6 +60,9 @@ _REPORTS = {
     "import-acng": "tidegate.web.report:ImportReport",
     "export": "tidegate.web.export_report:ExportReport",
     "export-manifest": "tidegate.web.export_report:ExportManifest",
+    "watch-list": "tidegate.web.watch_report:WatchesReport",
+    "watch-check": "tidegate.web.watch_report:ChecksReport",
+    "watch-show": "tidegate.web.watch_report:WatchTextReport",
     "run": "tidegate.web.report:RunReport",
 }
 """By command, with minus for blank; `export-manifest` is what `export` leaves in its folder, `exposure-cve` what

@@ -10,6 +10,7 @@ from tidegate.config.problems import Problem, Where, problem
 from tidegate.config.settings import Settings
 from tidegate.presets.known_feeds import known_feed, known_feeds
 from tidegate.sources.settings import ArchiveSettings
+from tidegate.watch.watch import watches_of
 
 ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 FINGERPRINT = re.compile(r"^(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$")
@@ -31,6 +32,7 @@ def checked(settings: Settings, where_is: Where) -> list[Problem]:
     for number, archive in enumerate(settings.archive):
         found += _archive(archive, ("archive", number))
     found += _feeds(settings)
+    found += _watches(settings)
     return [problem(path, what, todo, where_is) for path, what, todo in found]
 
 
@@ -129,6 +131,22 @@ def _sources(archive: ArchiveSettings, path: KeyPath) -> Iterator[_Found]:
             yield (*at, "url"), f"{masked(source.url)!r} is no address", _ADDRESS if is_web else _FOLDER
         elif source.kind == "media":
             yield (*at, "kind"), f"{masked(source.url)} is no folder", _FOLDER
+
+
+def _watches(settings: Settings) -> Iterator[_Found]:
+    first: dict[str, int] = {}
+    for number, watch in enumerate(settings.watch):
+        at: KeyPath = ("watch", number)
+        if first.setdefault(watch.name, number) != number:
+            yield (*at, "name"), f"{watch.name!r} is a watch before it already", "Each page has a name of its own."
+        if not watches_of([watch])[0]:
+            yield (*at, "url"), f"{masked(watch.url)!r} is no address", "Write https://HOST/PATH, without a password."
+        if watch.keep and not (watch.contains or watch.member):
+            yield (
+                (*at, "contains"),
+                f"nothing tells {watch.name!r} from an error page, or from somebody else's",
+                "Give words that it always has (contains), or a member of its JSON; or keep = false.",
+            )
 
 
 def _feeds(settings: Settings) -> Iterator[_Found]:

@@ -14,6 +14,7 @@ from tidegate.keeper.settings import KeeperSettings
 from tidegate.sources.settings import ArchiveSettings, FetchSettings, HealthSettings
 from tidegate.store.settings import JournalSettings, StoreSettings
 from tidegate.trust.settings import TrustSettings
+from tidegate.watch.settings import WATCHES_MAX, CopiesSettings, WatchSettings
 from tidegate.web.settings import AdminSettings, StatusSettings
 
 
@@ -40,6 +41,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     incidents: Annotated[IncidentSettings, Meta(description="when one begins and when it is over")] = IncidentSettings()
     hook: Annotated[tuple[HookSettings, ...], Meta(description="who is told of incidents")] = ()
+    watch: Annotated[
+        tuple[WatchSettings, ...], Meta(max_length=WATCHES_MAX, description="pages that you depend on")
+    ] = ()
+    copies: Annotated[CopiesSettings, Meta(description="limits of what is kept of watched pages")] = CopiesSettings()
     status: Annotated[StatusSettings, Meta(description="the page for the people who get their updates here")] = (
         StatusSettings()
     )

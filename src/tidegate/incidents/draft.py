@@ -15,6 +15,7 @@ from tidegate.trust.verdict import utc
 
 CAUSES_MAX = 10
 """Of what went wrong first; the timeline has all."""
+PAGES_MAX = 12
 
 
 def draft(incident: Incident, up_to: int) -> Postmortem:
@@ -83,8 +84,18 @@ def _impact(one: Incident) -> Iterator[Part]:
     for condition in one.conditions:
         if condition.rule in ("expired", "stale", "frozen"):
             yield _condition(condition)
+    yield from _pages(one)
     yield Unknown("How many hosts were affected: requests are counted, not who made them.")
     yield Human("impact", "Who felt it, and how: builds, updates, people.")
+
+
+def _pages(one: Incident) -> Iterator[Part]:
+    """Pages that were down meanwhile: something that was seen, which says nothing of why."""
+    lines = [line for line in one.timeline if line.kind in ("watch-down", "watch-up")]
+    for line in lines[:PAGES_MAX]:
+        yield Fact(f"A page that is watched from here: at {utc(int(line.at))} {line.text}.", (line.seq,))
+    if len(lines) > PAGES_MAX:
+        yield Unknown(f"{len(lines) - PAGES_MAX} more such lines are in the timeline.")
 
 
 def _what(one: Span) -> str:

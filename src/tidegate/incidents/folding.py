@@ -20,7 +20,14 @@ LEAD_S = 600.0
 """What happened so shortly before it, to the same archive or source, belongs to an incident's timeline."""
 SERVED_MAX = 16
 """`served` events that may overlap with an incident that began before it was detected."""
+PAGES_MAX = 256
+"""Watched pages of which it is remembered that they are down."""
+PAGES_LEAD_S = 86_400.0
+"""A page that went down so shortly before an incident, and is down still, belongs to its timeline."""
 BY_PEOPLE = ("incident-note", "incident-action", "incident-closed", "claim", "claim-revised")
+_OF_PAGES = ("watch-down", "watch-up", "watch-not-asked")
+_MEANWHILE = (About.ARCHIVE, About.FEED, About.SERVICE)
+"""What is told of pages that are down meanwhile: as something that was seen, never as a cause."""
 _OF_ARCHIVES = (
     *("alone-begun", "alone-ended", "last-operator-begun", "last-operator-ended"),
     *("adopted", "refused", "source-failed", "held-back", "incomplete", "failed", "behind", "alarm", "split-view"),
@@ -55,6 +62,15 @@ def groups_of(event: Event) -> Iterator[Group]:
         yield Group(About.READINESS, "", drill)
     if kind in ("feed-stale", "feed-fresh"):
         yield Group(About.FEED, event.subject, drill)
+    if kind in _OF_PAGES:
+        yield Group(About.WATCH, event.subject, drill)
+
+
+def is_meanwhile(event: Event, group: Group) -> bool:
+    """Whether a page's going down or coming back is told with what this is about."""
+    archive = event.data.get("archive", "")
+    ours = group.about in _MEANWHILE and archive in ("", group.name)
+    return event.kind in _OF_PAGES and event.drill == group.drill and ours
 
 
 class Folding:
@@ -66,6 +82,8 @@ class Folding:
         self._live: dict[Group, Making] = {}
         self._recent: deque[Event] = deque(maxlen=RECENT_MAX)
         self._served: deque[Event] = deque(maxlen=SERVED_MAX)
+        self._pages: dict[tuple[str, str], Event] = {}
+        """The events of pages that are down now."""
         self._now = 0.0
         self.seq = 0
         """The last event that was taken."""
@@ -89,6 +107,8 @@ class Folding:
         touched = dict.fromkeys(chain(changed, () if served else self._concerned(event)))
         for making in touched:
             making.tell(event, is_turn=making in changed)
+        if event.kind in _OF_PAGES:
+            self._remember_page(event)
         if not served:
             self._recent.append(event)
         self._drop_closed()
@@ -119,6 +139,13 @@ class Folding:
         if event.kind in ("started", "stopped"):
             yield from (making for making in self._live.values() if making.group.drill == event.drill)
         yield from (self._live[group] for group in groups_of(event) if group in self._live)
+        if event.kind in _OF_PAGES:
+            yield from (making for group, making in self._live.items() if is_meanwhile(event, group))
+
+    def _remember_page(self, event: Event) -> None:
+        self._pages.pop((event.subject, event.drill), None)
+        if event.kind == "watch-down" and len(self._pages) < PAGES_MAX:
+            self._pages[event.subject, event.drill] = event
 
     def _apply(self, rule: Rule, event: Event) -> Making | None:
         """Begin or end this rule's condition, if the event says so; whose incident changed."""
@@ -147,6 +174,9 @@ class Folding:
         for earlier in self._recent:
             if earlier.at >= begun_at - LEAD_S and group in groups_of(earlier):
                 making.tell(earlier, is_turn=False)
+        for page in self._pages.values():
+            if page.at >= begun_at - PAGES_LEAD_S and page.seq != event.seq and is_meanwhile(page, group):
+                making.tell(page, is_turn=False)
         making.earlier_served = tuple(one for one in self._served if one.drill == event.drill)
         return making
 

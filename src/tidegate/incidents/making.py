@@ -198,7 +198,7 @@ def _since(event: Event) -> float:
     """When a condition began, as far as its event knows: before it was written down, mostly."""
     data = event.data
     match event.kind, data.get("since"), data.get("valid_until"), data.get("confirmed_at"), data.get("limit_s"):
-        case "alone-begun" | "last-operator-begun" | "served", int() | float() as at, _, _, _:
+        case "alone-begun" | "last-operator-begun" | "served" | "watch-down", int() | float() as at, _, _, _:
             pass
         case "suite-expired", _, int() | float() as at, _, _:
             pass

@@ -38,6 +38,7 @@ class About(StrEnum):
     READINESS = "readiness"
     STORE = "store"
     SERVICE = "service"
+    WATCH = "watch"
 
 
 class Group(NamedTuple):
@@ -90,6 +91,10 @@ def _refuses(event: Event, rules: IncidentSettings) -> bool:
 
 def _serves(event: Event, rules: IncidentSettings) -> bool:
     return not _refuses(event, rules)
+
+
+def _by_itself(event: Event, _: IncidentSettings) -> bool:
+    return event.data.get("incident") is True
 
 
 class Sign(NamedTuple):
@@ -212,6 +217,16 @@ RULES = (
         Severity.SEV3,
         "what it says about vulnerabilities is too old to be believed",
         "Take what it does not list for unknown, not for safe.",
+    ),
+    Rule(
+        "watch-down",
+        (Sign("watch-down", _by_itself, "of a watch with `incident`"),),
+        (Sign("watch-up"), Sign("watch-not-asked")),
+        About.WATCH,
+        _subject,
+        Severity.SEV3,
+        "a page that you depend on is down",
+        "Read its last good copy meanwhile: `tidegate watch list`, then `tidegate watch show NAME`.",
     ),
     Rule(
         "not-ready",

@@ -65,6 +65,11 @@ def _readiness(event: Event) -> str:
     )
 
 
+def _watch_up(event: Event) -> str:
+    lasted = _number(event, "down_s")
+    return f"{event.subject} ({_of(event, 'url')}) answers again{f', after {span(lasted)}' if lasted else ''}"
+
+
 def _by(event: Event) -> str:
     return f"{_of(event, 'by')}: {_of(event, 'text')}"
 
@@ -118,6 +123,9 @@ _SENTENCES: Mapping[str, Callable[[Event], str]] = {
     ),
     "feed-stale": lambda e: f"{e.subject}: what it says is {span(_number(e, 'age_s'))} old: {_of(e, 'reason')}",
     "feed-fresh": lambda e: f"{e.subject} is fresh again",
+    "watch-down": lambda e: f"{e.subject} ({_of(e, 'url')}) is down, seen from here: {_of(e, 'reason')}",
+    "watch-up": _watch_up,
+    "watch-not-asked": lambda e: f"{e.subject} ({_of(e, 'url')}) is not asked: {_of(e, 'reason')}",
     "incident-note": _by,
     "incident-action": _by,
     "incident-closed": lambda e: f"{_of(e, 'by')} closed it: {_of(e, 'text')}",

@@ -148,6 +148,10 @@ class Client:
             endpoint, target = next_hop(endpoint, target, looking.location)
         raise FetchError(Failure.REDIRECT, f"more than {self._settings.redirects_max} redirects")
 
+    async def get_one(self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink) -> None:
+        """`Getter.get` for whoever follows redirects himself: the sink hears of them as of any other answer."""
+        await self._get_one(endpoint, target, headers, sink, None)
+
     async def dial(self, endpoint: Endpoint) -> socket.socket:
         """A bare connected socket, its address checked as for a fetch. Raises FetchError."""
         return await self._reach(endpoint, self._host(endpoint), through=True)
@@ -170,7 +174,7 @@ class Client:
         self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink, begun: Callable[[], None] | None
     ) -> None:
         by_proxy = goes_by(self._proxy, endpoint) is not None
-        request = _request(endpoint, target_by(endpoint, target) if by_proxy else target, headers)
+        request = request_of(endpoint, target_by(endpoint, target) if by_proxy else target, headers)
         host = self._host(endpoint)
         host.users += 1
         try:
@@ -433,7 +437,8 @@ def _drop(task: "asyncio.Task[socket.socket]") -> None:
         task.result().close()
 
 
-def _request(endpoint: Endpoint, target: str, headers: dict[str, str]) -> bytes:
+def request_of(endpoint: Endpoint, target: str, headers: dict[str, str]) -> bytes:
+    """A request as it goes over the line."""
     lines = [
         f"GET {target} HTTP/1.1",
         f"Host: {endpoint.authority}",

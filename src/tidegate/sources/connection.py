@@ -27,6 +27,8 @@ class Head:
     status: int
     headers: Mapping[str, str]
     length: int | None
+    raw: bytes = b""
+    """As it came over the line, the blank line included; empty for what is no host's."""
 
 
 class Sink(Protocol):
@@ -213,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
             raise FetchError(Failure.MALFORMED, "a Content-Length that is no number")
         keep_alive = head.startswith(b"HTTP/1.1") and "close" not in headers.get("connection", "").lower()
         status = self._parser.get_status_code()
-        return Head(status, headers, None if length is None else int(length)), keep_alive, chunked
+        return Head(status, headers, None if length is None else int(length), head), keep_alive, chunked
 
     def _finish(self) -> None:
         done, self._done = self._done, None

@@ -314,6 +314,37 @@ _HOOKS = (
     Kind("hook-failed", "its address", "a hook was not told of an incident; tries go on", {"reason": _REASON}),
     Kind("hook-back", "its address", "it hears again", {"failures": _int("tries in a row that failed")}),
 )
+_WATCHES = (
+    Kind(
+        "watch-down",
+        "the watch",
+        "a page that is watched gave so many bad answers in a row (docs/watch.md)",
+        {
+            "url": _text("its address"),
+            "archive": _text("whose vendor's it is; empty: anybody's"),
+            "reason": _REASON,
+            "since": _number("the first of them, epoch seconds"),
+            "incident": Field(Type.FLAG, "it is one by itself"),
+        },
+    ),
+    Kind(
+        "watch-up",
+        "the watch",
+        "after it was down, or was not asked, it answers as it should",
+        {
+            "url": _text("its address"),
+            "archive": _text("whose vendor's it is; empty: anybody's"),
+            "since": _number("the first good answer, epoch seconds"),
+            "down_s": _number("for how long it had been down"),
+        },
+    ),
+    Kind(
+        "watch-not-asked",
+        "the watch",
+        "from now on nobody is asked, so it is not known",
+        {"url": _text("its address"), "reason": _REASON},
+    ),
+)
 _FLEET = (
     Kind("host-removed", "the host's id", "somebody took a host out", {"name": _text("its name")}),
     Kind(
@@ -376,7 +407,7 @@ _JOURNAL = (
     ),
 )
 
-TABLE = (*_GATEWAY, *_SUITES, *_SOURCES, *_STORE, *_ADVISORIES, *_FLEET, *_HOOKS, *_PEOPLE, *_JOURNAL)
+TABLE = (*_GATEWAY, *_SUITES, *_SOURCES, *_STORE, *_ADVISORIES, *_WATCHES, *_FLEET, *_HOOKS, *_PEOPLE, *_JOURNAL)
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in TABLE}
 
 

@@ -7,6 +7,7 @@ STATE/holds.db      what the fleet uses, and what its operator wants held
 STATE/advisories.db what the feeds said, and from when to when
 STATE/fleet.db      what the hosts reported, and from when to when
 STATE/feeds/        feeds' files as they were published: the newest of each, and those on their way
+STATE/watch/        how watched pages stand, and their last good copies
 STATE/tokens.json   who may report hosts: digests of tokens, never the tokens
 STATE/hooks.json    what each hook was told of incidents
 STATE/sources.json  what was learned of the sources; begun anew where it is missing
@@ -62,6 +63,10 @@ class Layout:
     @property
     def feeds(self) -> Path:
         return self.state / "feeds"
+
+    @property
+    def watch(self) -> Path:
+        return self.state / "watch"
 
     @property
     def tokens(self) -> Path:

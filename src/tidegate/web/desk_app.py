@@ -16,12 +16,14 @@ from tidegate.web.fleet_intake import IntakeView, intake_routes
 from tidegate.web.host_check import HostCheck
 from tidegate.web.notes import NotesView, note_routes
 from tidegate.web.pages import Door
+from tidegate.web.watch_control import WatchesView, watch_control_routes
 
 
 def make_desk_control(
     exposure: ExposureView,
     fleet: FleetView,
     feeds: AdvisoriesView,
+    watches: WatchesView,
     advisories: AdvisoryView,
     dashboard: DashboardView,
     notes: NotesView,
@@ -29,6 +31,7 @@ def make_desk_control(
     """The application of the desk's socket: whoever may open that file may ask. The admin port passes on what is read
     (GET), so nothing that changes anything may be a GET."""
     asked = [*exposure_routes(exposure), *fleet_routes(fleet), *advisories_routes(feeds)]
+    asked += watch_control_routes(watches)
     pages = [
         *dashboard_routes(dashboard, [Door(ADVISORIES_PATH, ADVISORIES_NAME)]),
         *advisory_routes(advisories, [Door(DASHBOARD_PATH, "Dashboard")]),

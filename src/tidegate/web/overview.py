@@ -22,11 +22,11 @@ _SOURCES: dict[str, Tone] = {"good": "fixed", "unused": "clear", "behind": "unkn
 _BAD = frozenset(
     {"refused", "source-failed", "failed", "incomplete", "violation", "failover", "fetch-failed", "bit-rot", "alarm"}
     | {"split-view", "possible-freeze", "suite-expired", "freshness-lost", "alone-begun", "last-operator-begun"}
-    | {"feed-refused", "feed-failed", "feed-stale", "store-full", "scrub-failed", "adopted-incomplete"}
+    | {"feed-refused", "feed-failed", "feed-stale", "store-full", "scrub-failed", "adopted-incomplete", "watch-down"}
 )
 _GOOD = frozenset(
     {"adopted", "freshness-confirmed", "alone-ended", "last-operator-ended", "feed-fresh", "feed-back"}
-    | {"store-has-room", "prefetch-complete"}
+    | {"store-has-room", "prefetch-complete", "watch-up"}
 )
 
 

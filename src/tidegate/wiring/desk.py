@@ -43,6 +43,7 @@ from tidegate.wiring.news import News
 from tidegate.wiring.notes import Notes
 from tidegate.wiring.observing import Observing, status_of
 from tidegate.wiring.status_page import StatusPages
+from tidegate.wiring.watches import Watches
 
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY_S = 5.0
@@ -66,6 +67,7 @@ class Desk:
         self.view = DeskView(stores, lambda: self.observing.alone, settings.fleet.ages)
         self.advising = Advising(settings, layout, self.journal.note, tell)
         self.advising.keeping.changed.append(lambda _: self.view.lookout.feeds_changed())
+        self.watches = Watches(settings, layout, self.journal.note, tell)
         told = partial(
             StoredAdvisories,
             stores.history,
@@ -94,18 +96,20 @@ class Desk:
         """Go by these from now on; ages count from the next start."""
         self.fleet.reconfigure(settings.fleet)
         self.advising.reconfigure(settings)
+        self.watches.reconfigure(settings)
         self.hooks.reconfigure(_hooks(settings))
         self.status_pages.settings = settings.status
 
     def close(self) -> None:
         """Write down what waits."""
         self.advising.close()
+        self.watches.close()
         self.fleet.close()
         self.journal.close()
 
     def works(self) -> "tuple[Coroutine[None, None, None], ...]":
         """What it does until it is ended."""
-        keeping = self.watch(), self.advising.run(), self.tell_holds()
+        keeping = self.watch(), self.advising.run(), self.watches.run(), self.tell_holds()
         return self.observing.run(), *keeping, self.hooks.run(), self._write_status_pages()
 
     async def _write_status_pages(self) -> None:
@@ -183,7 +187,9 @@ async def _run() -> None:
     hosts_max = orders.settings.fleet.hosts_max
     stores = await asyncio.to_thread(partial(open_fleet_stores, layout, hosts_max=hosts_max))
     desk = Desk(stores, layout, orders.settings)
-    control = make_desk_control(desk.view, desk.fleet, desk.advising, desk.advisories, desk.dashboard, desk.notes)
+    control = make_desk_control(
+        desk.view, desk.fleet, desk.advising, desk.watches, desk.advisories, desk.dashboard, desk.notes
+    )
     ends = [Serving(control, control_socket(layout.desk))]
     face = make_face(desk.fleet, desk.advisories_for_hosts, orders.settings.fleet.hosts)
     ends += [Serving(face, socket.socket(fileno=fd), connections_max=FACE_CONNECTIONS_MAX) for fd in orders.faces]

@@ -48,7 +48,7 @@ class ToldNews(Struct, frozen=True):
 def is_wanted(settings: Settings, layout: Layout) -> bool:
     """Whether there is anything for a desk to do."""
     feeds = settings.advisories.known_feeds or settings.advisories.feed
-    asked = settings.fleet.listen or feeds or settings.hook or settings.status.directory
+    asked = settings.fleet.listen or feeds or settings.hook or settings.watch or settings.status.directory
     return bool(asked) or layout.advisories.exists() or layout.fleet.exists()
 
 

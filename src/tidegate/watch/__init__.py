@@ -1,0 +1,1 @@
+"""Pages that the operator depends on: asked from here, and their last good copy kept for when they are gone."""

@@ -1,0 +1,257 @@
+"""Watches are kept: each page asked on its schedule, how it stands written down, its last good copy kept.
+
+A page that fails disturbs no other one; nothing here is in the way of what apt is served.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import math
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from tidegate.store.journal import Value
+from tidegate.watch import copies
+from tidegate.watch.asking import Asker, Barred, Nothing, NotYet, Page
+from tidegate.watch.folder import CopyNote, Kept, WatchFolder
+from tidegate.watch.settings import CopiesSettings
+from tidegate.watch.standing import Bad, Finding, Good, NotAsked, State, Turn, after, next_at
+from tidegate.watch.watch import Exchange, Watch, objection
+
+LOOK_AGAIN_MAX_S = 600.0
+"""A sleep is never longer: clocks are set."""
+SPREAD_S = 5.0
+"""Over which the first questions after a start are spread."""
+BY_HAND_PATIENCE_S = 15.0
+"""For so long somebody who asks now waits for a pause that the host wishes for."""
+OFFLINE = "this gateway is offline"
+GONE = "it is not in the settings any more"
+
+
+class Note(Protocol):
+    """Writes an event down: its kind, the watch, the evidence."""
+
+    def __call__(self, kind: str, subject: str, **data: Value) -> None: ...
+
+
+class Watching:
+    """All watches of one process. Belongs to one event loop; files are written in threads."""
+
+    def __init__(
+        self,
+        watches: Mapping[str, Watch],
+        limits: CopiesSettings,
+        asker: Asker,
+        folder: WatchFolder,
+        note: Note,
+        room: Callable[[], int],
+        *,
+        offline: bool = False,
+        now: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`room`: bytes that may be written beside what is served. Raises OSError."""
+        self.watches = dict(watches)
+        self.kept: dict[str, Kept] = {}
+        self.told: list[Callable[[str, str, str], None]] = []
+        """Called with what was written down: the kind, the watch, a sentence."""
+        self._limits = limits
+        self._asker = asker
+        self._folder = folder
+        self._note = note
+        self._room = room
+        self._offline = offline
+        self._now = now
+        self._chance = chance
+        self._delays: dict[str, float] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._woken: dict[str, asyncio.Event] = {}
+        self._again = asyncio.Event()
+        folder.sweep(folder.names())
+        self._take_up()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        tasks: dict[str, asyncio.Task[None]] = {}
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._again.clear()
+                for task in tasks.values():
+                    task.cancel()
+                await asyncio.gather(*tasks.values(), return_exceptions=True)
+                tasks = {name: loop.create_task(self._keep(name)) for name in self.watches}
+                await self._again.wait()
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    def reconfigure(self, watches: Mapping[str, Watch], limits: CopiesSettings) -> None:
+        """Take new settings over."""
+        self.watches, self._limits = dict(watches), limits
+        self._take_up()
+        self._again.set()
+
+    async def check(self, name: str) -> NotYet | None:
+        """Ask now; None when it was asked. Raises KeyError for a watch that there is not, OSError."""
+        watch = self.watches[name]
+        if (asked := await self._look(watch, BY_HAND_PATIENCE_S)) is None:
+            self._woken.setdefault(name, asyncio.Event()).set()  # its next turn counts from now
+        return asked
+
+    def next_at(self, name: str) -> float | None:
+        """When it is asked next, give or take; None where nobody is asked."""
+        watch, kept = self.watches[name], self.kept[name]
+        if self._offline:
+            return None
+        return next_at(kept.standing, watch.settings, self._now(), crawl_delay_s=self._delays.get(name, 0.0))
+
+    # Within
+
+    def _take_up(self) -> None:
+        """Know what is kept of each watch; forget those that are none any more, or of another address."""
+        for name in dict.fromkeys((*self._folder.names(), *self.kept)):
+            kept = self.kept.get(name) or self._folder.read(name)
+            watch = self.watches.get(name)
+            if watch is not None and kept is not None and kept.url == watch.url:
+                self.kept[name] = kept
+                continue
+            if kept is not None and kept.standing.state is State.DOWN:
+                self._write_down("watch-not-asked", name, f"is not asked: {GONE}", url=kept.url, reason=GONE)
+            self._folder.drop(name)
+            self.kept.pop(name, None)
+        for name, watch in self.watches.items():
+            self.kept.setdefault(name, Kept(url=watch.url))
+
+    async def _keep(self, name: str) -> None:
+        first_at, chance = self._now() + SPREAD_S * self._chance(), self._chance()
+        woken = self._woken.setdefault(name, asyncio.Event())
+        while True:
+            woken.clear()
+            watch, kept, now = self.watches[name], self.kept[name], self._now()
+            delay_s = self._delays.get(name, 0.0)
+            due_at = next_at(kept.standing, watch.settings, now, crawl_delay_s=delay_s, chance=chance)
+            wait_s = max(due_at, min(first_at, now + SPREAD_S)) - now
+            if wait_s <= 0:
+                chance = self._chance()
+                wait_s = await self._look_unseen(watch)
+            if wait_s > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(wait_s, LOOK_AGAIN_MAX_S)):
+                        await woken.wait()
+
+    async def _look_unseen(self, watch: Watch) -> float:
+        """Whatever happens is told, and ends nothing; the pause that it wants."""
+        try:
+            await self._look(watch, math.inf)
+        except OSError as error:
+            self._tell("watch-failed", watch.name, f"this machine: {error}")
+        except Exception as error:  # a defect of ours, which must not end the watching unseen
+            self._tell("watch-failed", watch.name, f"a defect of Tidegate: {error!r}")
+        else:
+            return 0.0
+        return LOOK_AGAIN_MAX_S
+
+    async def _look(self, watch: Watch, patience_s: float) -> NotYet | None:
+        async with self._turns.setdefault(watch.name, asyncio.Lock()):
+            if self._offline:
+                await self._found(watch, NotAsked(OFFLINE), None)
+                return None
+            match await self._asker.ask(watch, patience_s):
+                case NotYet() as pause:
+                    return pause
+                case Nothing(reason, delay_s):
+                    self._delays[watch.name] = delay_s
+                    await self._found(watch, Bad(reason), None)
+                case Barred(reason, delay_s):
+                    self._delays[watch.name] = delay_s
+                    await self._found(watch, NotAsked(reason), None)
+                case Page() as page:
+                    self._delays[watch.name] = page.crawl_delay_s
+                    why = objection(page.exchanges[-1], watch.settings)
+                    found = Good(page.latency_s) if why is None else Bad(why, page.not_before)
+                    await self._found(watch, found, page if why is None else None)
+            return None
+
+    async def _found(self, watch: Watch, finding: Finding, page: Page | None) -> None:
+        before = self.kept.get(watch.name) or Kept(url=watch.url)
+        now = self._now()
+        standing, turn = after(before.standing, finding, now, watch.settings)
+        if isinstance(finding, NotAsked):
+            standing = replace(standing, asked_at=now)  # it counts as its turn
+        kept = replace(before, standing=standing)
+        if page is not None and watch.settings.keep:
+            kept = await self._keep_copy(watch, kept, page.exchanges, now)
+        elif kept.copy is not None and (copies.is_too_old(kept, now, self._limits) or not watch.settings.keep):
+            await asyncio.to_thread(self._folder.drop_copies, watch.name)
+            kept = replace(kept, copy=None, before=None, not_kept="")
+        if self.watches.get(watch.name) is not watch:  # the settings changed meanwhile
+            return
+        self.kept[watch.name] = kept
+        await asyncio.to_thread(self._folder.write, watch.name, kept)
+        if turn is not None:
+            self._turned(watch, kept, turn, now)
+
+    async def _keep_copy(self, watch: Watch, kept: Kept, exchanges: tuple[Exchange, ...], now: float) -> Kept:
+        last = exchanges[-1]
+        digest = hashlib.sha256(last.body).hexdigest()
+        step = copies.step(kept, digest, now)
+        if step is copies.Step.SAME:
+            return replace(kept, not_kept="")
+        size = sum(len(one.request) + len(one.head) + len(one.body) for one in exchanges)
+        others = {**self.kept, watch.name: kept}
+        why = copies.objection(watch.settings, is_whole=last.is_whole, size=size, others=others, limits=self._limits)
+        if why is None and self._room() < size:
+            why = "the disk is for what is served"
+        if why is not None:
+            return replace(kept, not_kept=why)
+        rotate = step is copies.Step.ROTATE
+        try:
+            file_bytes = await asyncio.to_thread(self._folder.keep, watch, exchanges, rotate=rotate)
+        except OSError as error:
+            return replace(kept, not_kept=f"it could not be written: {error}")
+        note = CopyNote(
+            url=last.url,
+            taken_at=last.asked_at,
+            content_type=last.headers.get("content-type", ""),
+            bytes=len(last.body),
+            file_bytes=file_bytes,
+            digest=digest,
+        )
+        return replace(kept, copy=note, before=kept.copy if rotate else kept.before, not_kept="")
+
+    def _turned(self, watch: Watch, kept: Kept, turn: Turn, now: float) -> None:
+        standing = kept.standing
+        told: dict[str, Value] = {"url": watch.url, "archive": watch.settings.archive}
+        match turn.after:
+            case State.DOWN:
+                since = standing.since or now
+                self._write_down(
+                    "watch-down", watch.name, f"is down: {standing.reason}", **told, reason=standing.reason,
+                    since=since, incident=watch.settings.incident,
+                )  # fmt: skip
+            case State.UP if turn.before is not State.UNKNOWN:
+                since = standing.since or now
+                began = turn.since if turn.before is State.DOWN and turn.since is not None else since
+                lasted = max(0.0, since - began)
+                self._write_down("watch-up", watch.name, "is up", **told, since=since, down_s=lasted)
+            case State.NOT_ASKED:
+                self._write_down(
+                    "watch-not-asked", watch.name, f"is not asked: {standing.reason}", url=watch.url,
+                    reason=standing.reason,
+                )  # fmt: skip
+            case _:
+                pass
+
+    def _write_down(self, kind: str, name: str, text: str, **data: Value) -> None:
+        self._note(kind, name, **data)
+        self._tell(kind, name, text)
+
+    def _tell(self, kind: str, name: str, text: str) -> None:
+        for tell in self.told:
+            tell(kind, name, text)
