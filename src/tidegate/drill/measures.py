@@ -21,7 +21,8 @@ MEASURES: Mapping[str, Measure] = {
     "apt-runs": Measure("runs of the real apt; at_least shows that there were any", live=False),
     "behind-refreshes": Measure(
         "for how long what was served was ever behind the newest publication that a working source had, in refreshes:"
-        " one is the interval, and what the gateway took to start and adopt at first, which nothing compresses",
+        " one is the interval, and what nothing compresses: the time that the gateway took to start and adopt at first,"
+        " and a look that waits for sources which do not answer (2.5 s)",
         live=False,
     ),
     "slowest-hit-ms": Measure("the slowest answer of what was held already, milliseconds by the clock", live=False),

@@ -28,7 +28,7 @@ def measured(
         "wrong-bytes": sum(1 for one in used if one.status == 200 and not one.is_right),
         "apt-runs": len(record.runs),
         "apt-failed": sum(1 for run in record.runs if not run.ok),
-        "behind-refreshes": record.behind_s / (refresh_s + record.adopting_s),
+        "behind-refreshes": record.behind_s / (refresh_s + record.uncompressed_s),
         "incidents": len(incidents),
         "incidents-open": sum(1 for one in incidents if one.state == "open"),
         "incidents-unclosed": sum(1 for one in incidents if one.state != "closed"),

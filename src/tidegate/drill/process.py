@@ -20,6 +20,11 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 ASK_TIMEOUT_S = 10.0
 POLL_S = 0.02
+CONNECT_TIMEOUT_S = 0.5
+BACKOFF_CAP_S = 2.0
+LOOK_IN_VAIN_S = CONNECT_TIMEOUT_S + BACKOFF_CAP_S
+"""What a look may take that waits for sources which do not answer, until one of them may be tried again. Times that
+guard against a source cannot be compressed with the story: a busy machine needs them."""
 
 
 class LabError(RuntimeError):
@@ -134,9 +139,15 @@ def settings_toml(
         *("recovery_spread_s = 0.2", "background_requests_per_minute = 6000", "straggler_grace_s = 0.3"),
         f"freshness_lost_after_s = {max(6.0, 24 * refresh_s):.3f}",
         *("[health]", "alone_after_s = 1.0", f"probe_interval_s = {max(0.5, refresh_s / 2):.3f}"),
-        *("backoff_cap_s = 2.0", "calm_s = 5.0", "trial_s = 1.0", "violation_s = 10.0"),
-        *("[fetch]", "connect_timeout_s = 0.5", "first_byte_timeout_s = 1.0", "silence_timeout_s = 1.0"),
-        *("rate_window_s = 1.0", "[hold]", "count_interval_s = 1.0", "requests_per_minute = 60000"),
+        *(f"backoff_cap_s = {BACKOFF_CAP_S}", "calm_s = 5.0", "trial_s = 1.0", "violation_s = 10.0"),
+        *("[fetch]", f"connect_timeout_s = {CONNECT_TIMEOUT_S}", "first_byte_timeout_s = 1.0"),
+        *(
+            "silence_timeout_s = 1.0",
+            "rate_window_s = 1.0",
+            "[hold]",
+            "count_interval_s = 1.0",
+            "requests_per_minute = 60000",
+        ),
         *("prefetch_s = 20.0", "wait_s = 5.0", "security_wait_s = 20.0", "torn_wait_s = 20.0"),
         *("[journal]", "served_interval_s = 1.0", "[incidents]", "calm_s = 5.0"),
         *("[store]", "free_bytes_min = 1048576"),

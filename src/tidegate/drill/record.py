@@ -81,8 +81,8 @@ class Record:
     runs: list[Run] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     steps: list[Staging] = field(default_factory=list)
-    adopting_s: float = 0.0
-    """How long the gateway took to start and to adopt, before anything was wrong."""
+    uncompressed_s: float = 0.0
+    """How long the gateway took to start and to adopt before anything was wrong, and what a look in vain may take."""
     behind_s: float = 0.0
     """The longest that what was served was behind, seconds by the clock."""
     first_fault_at: float | None = None

@@ -14,7 +14,7 @@ import msgspec
 
 from tidegate.drill.clients import Fleet
 from tidegate.drill.crowd import Crowd
-from tidegate.drill.process import ALIAS, LabError, LabGateway, settings_toml
+from tidegate.drill.process import ALIAS, LOOK_IN_VAIN_S, LabError, LabGateway, settings_toml
 from tidegate.drill.record import Record, Staging
 from tidegate.drill.scenario import Claim, Fault, Publish, Scenario, Tempo, span_s
 from tidegate.drill.slowloris import Slowloris
@@ -106,7 +106,7 @@ class Lab:
     def run(self) -> Record:
         """Play it. Raises LabError, OSError."""
         record = self.seen.record
-        record.adopting_s = self.gateway.start()
+        record.uncompressed_s = self.gateway.start() + LOOK_IN_VAIN_S
         self._control("/hold/add", {"patterns": list(self.scenario.clients.uses)})
         if not self.crowd.warm_up(self._is_served, ASK_TIMEOUT_S):
             raise LabError(f"the fleet cannot be served before anything is wrong:\n{self.gateway.log}")
