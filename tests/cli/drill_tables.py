@@ -28,10 +28,10 @@ def tables() -> Mapping[str, list[str]]:
     return {
         "scenario": ["| where | key | else | |", "|---|---|---|---|", *_keys()],
         "faults": [
-            "| kind | what happens | on | live |",
+            "| kind | on | in the laboratory | in the running gateway |",
             "|---|---|---|---|",
             *(
-                f"| `{name}` | {kind.meaning} | {kind.on} | {'yes' if kind.is_live else ''} |"
+                f"| `{name}` | {kind.on} | {kind.meaning} | {f'no: {kind.lab_only}' if kind.lab_only else kind.live} |"
                 for name, kind in KINDS.items()
             ),
         ],

@@ -1,6 +1,7 @@
 """Drills in a running gateway: it goes on serving, and is as it was whatever becomes of the command."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -15,22 +16,35 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.cli.commands import tidegate
 from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.server import SourceServer
+from tidegate.cli.exit_codes import ExitCode
+from tidegate.drill.playing import LiveKind, Staged
 from tidegate.drill.shipped import shipped
 from tidegate.store.sqlite_journal import SqliteJournal
-from tidegate.web.drill_control import DrillFault, DrillOrder, DrillState
+from tidegate.web.drill_control import DrillOrder, DrillState
 from tidegate.wiring.ask import ask_at
 from tidegate.wiring.drill_live import standing
 
 HELD = "/ubuntu/pool/main/h/hello/hello_1.0_amd64.deb"
+FEED = "notices"
+OTHERS = 140
+"""Packages that nobody has asked for yet; each is asked for once."""
+AT_ONCE = 12
+"""Connections, each of its own, so that each of two workers takes some: all but once in two thousand times."""
 SETTINGS = """\
+[gateway]
+workers = 2
 [keeper]
 refresh_interval_s = 1.0
+retry_first_s = 0.3
+recovery_spread_s = 0.2
+background_requests_per_minute = 6000
 [health]
-probe_interval_s = 0.5
 alone_after_s = 0.5
+violation_s = 3600.0
 [fetch]
 connect_timeout_s = 0.3
 first_byte_timeout_s = 0.3
@@ -42,12 +56,14 @@ served_interval_s = 0.5
 
 
 class House:
-    """A gateway with two operators, and what it holds."""
+    """A gateway with two workers, two operators and a feed, and what it holds."""
 
-    def __init__(self, root: Path, archive: SimulatedArchive, servers: list[SourceServer]) -> None:
+    def __init__(self, root: Path, archive: SimulatedArchive, servers: list[SourceServer], feed: SourceServer) -> None:
         served = ServedArchive("ubuntu", tuple(f"{one.url}" for one in servers), archive.keys.keyring, deb_src=False)
-        self.servers = servers
-        self.gateway = GatewayProcess(root / "gateway", (served,), settings=SETTINGS)
+        kept = f'[[advisories.feed]]\nname = "{FEED}"\nurls = ["{feed.url}/{FEED}.json"]\nprivate = true\n'
+        self.archive, self.servers, self.feed = archive, servers, feed
+        self.gateway = GatewayProcess(root / "gateway", (served,), settings=SETTINGS + kept)
+        self._unasked = [f"/ubuntu/pool/main/o/other{i}/other{i}_1.0_amd64.deb" for i in range(OTHERS)]
 
     def control(self, method: str, target: str, body: object = None) -> Any:
         data = None if body is None else msgspec.json.encode(body)
@@ -56,83 +72,183 @@ class House:
     def state(self) -> DrillState:
         return msgspec.convert(self.control("GET", "/drill"), DrillState)
 
-    def order(self, *faults: DrillFault, lease_s: float = 30.0, name: str = "d-1") -> DrillState:
+    def order(self, *faults: Staged, lease_s: float = 30.0, name: str) -> DrillState:
         order = DrillOrder(name=name, scenario="a test", by="a test", lease_s=lease_s, faults=faults)
         return msgspec.convert(self.control("POST", "/drill", order), DrillState)
 
-    def refuse_all(self, **options: Any) -> DrillState:
-        return self.order(*(DrillFault(on=one.url, kind="refuse") for one in self.servers), **options)
+    def on_all(self, kind: LiveKind, **options: Any) -> tuple[Staged, ...]:
+        return tuple(Staged(on=one.url, kind=kind, **options) for one in self.servers)
+
+    def end(self) -> None:
+        self.control("POST", "/drill/end?verdict=passed")
+
+    def status(self) -> Any:
+        return json.loads(ask_at(self.gateway.state / "control.sock", "GET", "/status", timeout_s=10))
 
     def states(self) -> set[str]:
-        return {one["state"] for one in self.gateway.status()["sources"]}
+        return {one["state"] for one in self.status()["sources"]}
 
-    def events(self) -> list[tuple[str, str]]:
+    def readiness(self) -> str | None:
+        return (self.status()["readiness"] or {}).get("verdict")
+
+    def events(self, drill: str) -> set[str]:
+        """Kinds of what was written down under a drill's name; or under none, for an empty one."""
         with contextlib.closing(SqliteJournal(self.gateway.state / "journal.db")) as journal:
-            return [(one.kind, one.drill) for one in journal.last(10_000)]
+            return {one.kind for one in journal.last(10_000) if one.drill == drill}
+
+    def wait_for_event(self, kind: str, drill: str) -> None:
+        self.gateway.wait_for(lambda: kind in self.events(drill), 20.0)
+
+    def mark(self) -> int:
+        """The date of the newest Release that was ever accepted."""
+        (suite,) = self.status()["suites"]
+        return int(suite["date"])
+
+    def fresh(self) -> tuple[int, int]:
+        """Of packages that nobody was given yet: how many come, and how many are refused. What comes is right."""
+        asked = [self._unasked.pop() for _ in range(AT_ONCE)]
+        answers = [(path, self.gateway.get(path)) for path in asked]
+        come = [(path, one) for path, one in answers if one.status == 200]
+        assert all(self.archive.read(path.removeprefix("/ubuntu/")) == one.body for path, one in come)
+        refused = [path for path, one in answers if one.status >= 400]
+        self._unasked += refused
+        return len(come), len(refused)
+
+    def begin(self, *faults: Staged, name: str, lease_s: float = 30.0) -> None:
+        """As `order`, once it may."""
+        self.gateway.wait_for(lambda: self.readiness() == "ok", 30.0)
+        self.order(*faults, name=name, lease_s=lease_s)
+
+    def serves_again(self) -> bool:
+        """Nobody is kept from anything, whichever worker it is."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.fresh() == (AT_ONCE, 0)
+        return False
+
+    def asked(self) -> int:
+        return sum(len(one.requests) for one in self.servers)
 
     def ready(self) -> None:
         """Everything that it would need is held."""
         assert self.gateway.get(HELD).status == 200
         self.control("POST", "/hold/add", {"patterns": ["hello"]})
-        self.gateway.wait_for(lambda: (self.gateway.status()["readiness"] or {}).get("verdict") == "ok", 30.0)
+        self.gateway.wait_for(lambda: self.readiness() == "ok", 30.0)
 
 
 @pytest.fixture
 def house(tmp_path: Path, keys: Any) -> Iterator[House]:
     archive = SimulatedArchive(tmp_path / "archive", keys)
-    archive.add_package("hello")
+    for name in ("hello", *(f"other{i}" for i in range(OTHERS))):
+        archive.add_package(name)
     archive.publish()
+    (tmp_path / "feed").mkdir()
+    (tmp_path / f"feed/{FEED}.json").write_text(json.dumps({"notices": []}))
     with ExitStack() as stack:
         servers = [stack.enter_context(SourceServer(archive.public)) for _ in range(2)]
-        made = House(tmp_path, archive, servers)
+        made = House(tmp_path, archive, servers, stack.enter_context(SourceServer(tmp_path / "feed")))
         made.gateway.start()
         stack.callback(made.gateway.kill9)
         made.ready()
         yield made
 
 
-def test_hits_are_served_while_every_source_seems_gone_and_what_was_learned_of_them_is_forgotten(house: House) -> None:
-    house.refuse_all()
+def test_faults_hold_in_each_worker_and_in_the_desk_and_nothing_of_them_is_left(house: House) -> None:
+    house.gateway.wait_for(lambda: len(house.feed.requests) > 0)
+    all_gone(house)
+    wrong_bytes_are_caught(house)
+    what_nobody_signed_and_what_is_torn_is_not_adopted(house)
+    nobody_renews_it(house)
+    the_leading_worker_is_killed(house)
+    it_does_not_begin_where_clients_would_suffer(house)
+    assert not house.events("") & {"violation", "refused", "incomplete", "alone-begun", "feed-failed"}
+
+
+def all_gone(house: House) -> None:
+    """Each source and the feed is gone: what is held is served, what is not is refused, by each worker."""
+    asked_of_feed = len(house.feed.requests)
+    house.order(*house.on_all("refuse"), Staged(on=f"feed:{FEED}", kind="status"), name="gone")
+    assert house.state().feeds == (FEED,)
     house.gateway.wait_for(lambda: house.states() == {"out"}, 30.0)
-    assert house.gateway.get(HELD).status == 200
-    house.gateway.wait_for(lambda: ("alone-begun", "d-1") in house.events(), 15.0)
-    assert house.gateway.get(HELD).status == 200
-    asked = sum(len(one.requests) for one in house.servers)
-    house.control("POST", "/drill/end?verdict=passed")
+    for kind in ("alone-begun", "feed-failed"):
+        house.wait_for_event(kind, "gone")
+    assert [house.gateway.get(HELD).status for _ in range(AT_ONCE)] == [200] * AT_ONCE
+    assert house.fresh() == (0, AT_ONCE)
+    house.gateway.wait_for(lambda: house.state().lacking == AT_ONCE, 10.0)
+    asked = house.asked()
+    house.end()
     assert house.state().state == "stopped"
     assert house.states() <= {"good", "unused"}
-    house.gateway.wait_for(lambda: sum(len(one.requests) for one in house.servers) > asked, 10.0)
-    house.gateway.wait_for(lambda: ("drill-ended", "d-1") in house.events(), 10.0)
-    told = dict.fromkeys(house.events())
-    assert {("drill-begun", "d-1"), ("source-state", "d-1"), ("alone-begun", "d-1"), ("alone-ended", "d-1")} <= set(
-        told
-    )
-    assert ("source-state", "") not in told
+    assert house.fresh() == (AT_ONCE, 0)
+    assert house.asked() > asked
+    assert len(house.feed.requests) == asked_of_feed
+    for kind in ("drill-begun", "drill-ended", "source-state", "alone-ended", "feed-back"):
+        house.wait_for_event(kind, "gone")
+    assert "source-state" not in house.events("")
 
 
-def test_a_drill_that_nobody_renews_is_over(house: House) -> None:
-    house.refuse_all(lease_s=1.0)
+def wrong_bytes_are_caught(house: House) -> None:
+    """Sources give wrong bytes: no client gets one, a source that gives right ones serves, and all are asked again."""
+    house.begin(*house.on_all("corrupt", after_bytes=10), name="liars")
+    assert house.fresh() == (0, AT_ONCE)
+    house.wait_for_event("violation", "liars")
+    house.order(house.on_all("corrupt", after_bytes=10)[0], name="liars")
+    house.gateway.wait_for(house.serves_again, 5.0)  # the other worker hears of it a moment later
+    house.end()
+    house.begin(house.on_all("refuse")[1], name="only-the-liar-is-left")
+    assert house.fresh() == (AT_ONCE, 0)
+    house.end()
+
+
+def what_nobody_signed_and_what_is_torn_is_not_adopted(house: House) -> None:
+    """News come while one source is forged, the other frozen, then torn: they are adopted when that is over."""
+    one, other = house.servers
+    before = house.mark()
+    house.begin(Staged(on=one.url, kind="forge"), Staged(on=other.url, kind="freeze"), name="forged")
+    house.archive.update_package("hello", "2.0")
+    house.archive.publish()
+    house.wait_for_event("refused", "forged")
+    house.order(*house.on_all("tear"), name="forged")
+    house.wait_for_event("incomplete", "forged")
+    assert house.mark() == before
+    assert house.gateway.get(HELD).status == 200
+    house.end()
+    house.gateway.wait_for(lambda: house.mark() > before, 20.0)
+    house.wait_for_event("drill-ended", "forged")
+
+
+def nobody_renews_it(house: House) -> None:
+    house.begin(*house.on_all("silence"), lease_s=1.0, name="left")
     assert house.state().state == "running"
     house.gateway.wait_for(lambda: house.state().state == "stopped", 10.0)
     assert house.state().reason == "nobody renewed it"
-    assert house.states() <= {"good", "unused"}
+    house.gateway.wait_for(lambda: house.fresh() == (AT_ONCE, 0), 10.0)
     with pytest.raises(KeyError, match="stopped"):
-        house.refuse_all()
+        house.order(*house.on_all("refuse"), name="left")
 
 
-def test_it_does_not_begin_where_clients_would_suffer(house: House) -> None:
+def the_leading_worker_is_killed(house: House) -> None:
+    """Whoever is to end it is gone: it ends all the same, in the other worker and in the successor."""
+    house.begin(*house.on_all("refuse"), lease_s=2.0, name="killed")
+    assert house.fresh() == (0, AT_ONCE)
+    os.kill(json.loads((house.gateway.state / "running.json").read_text())["pid"], signal.SIGKILL)
+    house.gateway.wait_for(lambda: "another takes its place" in house.gateway.log, 10.0)
+    house.gateway.wait_for(house.serves_again, 20.0)
+    assert house.state().state == "none"
+
+
+def it_does_not_begin_where_clients_would_suffer(house: House) -> None:
     for one in house.servers:
         one.refuse()
-    house.gateway.wait_for(lambda: house.gateway.status()["readiness"]["verdict"] != "ok", 30.0)
+    house.gateway.wait_for(lambda: house.readiness() not in (None, "ok"), 30.0)
     with pytest.raises(KeyError, match="clients would suffer"):
-        house.refuse_all()
+        house.order(*house.on_all("refuse"), name="never")
     assert house.state().state == "none"
 
 
 def test_the_command_plays_a_scenario_and_killed_it_leaves_the_gateway_as_it_was(house: House, tmp_path: Path) -> None:
     gateway = house.gateway
     command = [
-        *(sys.executable, "-m", "tidegate", "drill", "operator-lost", "--live", "--minutes", "0.12", "--json"),
+        *(sys.executable, "-m", "tidegate", "drill", "operator-lost", "--live", "--minutes", "0.1", "--json"),
         *("--state", str(gateway.state), "--config", str(gateway.config), "--out", str(tmp_path / "out")),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -161,3 +277,12 @@ def test_operators_stand_for_each_other_in_their_order() -> None:
         "cloud": ("a1", "a2", "c1"),
         "mirror": ("b1",),
     }
+    portal = shipped("captive-portal")
+    assert standing(portal, sources, ("kept", "other"))["feed:security-notices"] == ("feed:kept",)
+    assert standing(portal, sources).keys() == {"origin", "mirror"}
+
+
+def test_what_cannot_be_staged_in_a_running_gateway_says_why() -> None:
+    told = tidegate("drill", "clock-jump", "--live")
+    assert told.code == ExitCode.USAGE
+    assert "none of that can be undone" in " ".join(told.err.split())

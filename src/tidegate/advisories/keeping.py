@@ -8,7 +8,7 @@ import contextlib
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -52,6 +52,10 @@ class Standing:
     chance: float = 0.0
     step: Step | None = None
     """What is being done now."""
+    rehearsed: bool = False
+    """A drill has just put a fault on it: it is to be looked at."""
+    before_drill: tuple[float | None, int, str, tuple[str, ...]] | None = None
+    """`tried_at`, `failures`, `trouble` and `told` as they were before."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -156,6 +160,27 @@ class FeedKeeping:
             raise KeyError(name)
         return await self._round(subscription, told, anyway=True, may_vanish=may_vanish)
 
+    def rehearse(self, names: Collection[str], *, since: Collection[str]) -> None:
+        """A drill has faults on these feeds from now on, where it had some on others (`since`) before.
+
+        One that a fault has just come upon is looked at soon. Of one that none is on any more, it is forgotten what was
+        learned meanwhile, and it is looked at when it would have been.
+        """
+        for name in set(names) - set(since):
+            standing = self.standing(name)
+            standing.before_drill = standing.tried_at, standing.failures, standing.trouble, standing.told
+            standing.rehearsed = True
+            standing.woken.set()
+        for name in set(since) - set(names):
+            standing = self.standing(name)
+            if standing.before_drill is not None:
+                failures = standing.failures
+                tried_at, standing.failures, standing.trouble, standing.told = standing.before_drill
+                standing.tried_at, standing.before_drill, standing.rehearsed = tried_at, None, False
+                if failures and not standing.failures:
+                    self._note("feed-back", name, "the drill is over", failures=failures)
+            standing.woken.set()
+
     async def _keep(self, name: str) -> None:
         standing = self.standing(name)
         while True:
@@ -168,6 +193,8 @@ class FeedKeeping:
             except (OSError, sqlite3.Error) as error:
                 self._failed(name, str(error), (f"our own state cannot be read: {error}",))
                 due_at = None
+            if standing.rehearsed and due_at is not None:
+                standing.rehearsed, due_at = False, 0.0
             if due_at is not None and due_at <= self._now():
                 try:
                     await self._round(self.subscriptions[name], lambda _: None)

@@ -115,8 +115,9 @@ def _in_gateway(
     from tidegate.wiring.store import layout_of
 
     if not scenario.is_live:
-        what = "what goes wrong in it cannot be staged in a running gateway"
-        raise Failure(ExitCode.USAGE, Complaint(what, name, "docs/drills.md says which faults can; --lab plays all."))
+        what = "; ".join(scenario.lab_only) or "nothing goes wrong in it"
+        what = f"it cannot be played in a running gateway: {what}"
+        raise Failure(ExitCode.USAGE, Complaint(what, name, "--lab plays it; docs/drills.md says which faults can."))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

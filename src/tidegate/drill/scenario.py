@@ -150,9 +150,14 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether all that goes wrong can go wrong in a running gateway as well; feeds are left as they are there."""
-        faults = [one for one in self.fault if not all(each.startswith("feed:") for each in one.on)]
-        return bool(faults) and all(KINDS[one.kind].is_live for one in faults)
+        """Whether all that goes wrong can go wrong in a running gateway as well."""
+        return bool(self.fault) and all(KINDS[one.kind].is_live for one in self.fault)
+
+    @property
+    def lab_only(self) -> tuple[str, ...]:
+        """Why it cannot, a sentence for each kind of fault."""
+        kinds = dict.fromkeys(one.kind for one in self.fault)
+        return tuple(f"{kind}: {KINDS[kind].lab_only}" for kind in kinds if not KINDS[kind].is_live)
 
     def shown(self, moment_s: float) -> str:
         """A moment of the story for people."""

@@ -1,15 +1,18 @@
 """Faults wrapped round the ports of a running gateway: what fetches, and what keeps.
 
-The production code runs on; only what it is told by its sources, by DNS or by its disk is another. Nothing is sent that
-would not be sent anyway: a fault answers instead of the source, or spoils what the source sent.
+The production code runs on; only what it is told by its sources, by DNS or by its disk is another. A fault answers
+instead of the source, or spoils what the source sent. What is played is looked up at each fetch, and while one stands
+still: a fault that is over lets go of it, and the source is asked.
 """
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
+from tidegate.drill.playing import NOTHING, Playing, Staged
+from tidegate.drill.spoiling import SAID, Gathering, KeepingBack, Spoiling, forged
 from tidegate.sources.archive import Endpoint, Source, is_literal
 from tidegate.sources.client import Getter
 from tidegate.sources.connection import Head, Sink
@@ -18,129 +21,186 @@ from tidegate.sources.settings import FetchSettings
 from tidegate.store.blobs import BlobStore, Draft, Held, Verified
 
 PAGE = b"<html><head><title>Welcome</title></head><body>Please log in to the network.</body></html>\n"
-SAID = "staged by a drill"
+LOOK_S = 0.1
+"""How soon what stands still notices that the fault is over; also between two pieces of a slow body."""
+FROZEN_MAX = 256
+"""Release files that are remembered of sources that stand still."""
+_INSTEAD = frozenset({"refuse", "flap", "blackhole", "silence", "status", "html"})
+_SIGNED = ("/InRelease", "/Release")
+_RELEASE = (*_SIGNED, "/Release.gpg")
+_CONDITIONS = ("If-Modified-Since", "If-None-Match")
 
-LiveKind = Literal[
-    "blackhole", "refuse", "silence", "status", "truncate", "corrupt", "html", "freeze", "unresolved", "full"
-]
+Begun = Callable[[], None] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """A fault as the gateway plays it. `on`: a source's address, `dns` or `disk`."""
+class _Asked:
+    """One request on its way."""
 
-    on: str
-    kind: LiveKind
-    status: int = 503
-    after_bytes: int = 2_000
-
-
-class _Spoiling(Sink):
-    """Cuts what comes, or changes a byte of it."""
-
-    def __init__(self, sink: Sink, fault: Staged) -> None:
-        self._sink = sink
-        self._fault = fault
-        self._seen = 0
-
-    def head(self, head: Head) -> None:
-        self._sink.head(head)
-
-    def data(self, data: memoryview) -> None:
-        place = self._fault.after_bytes - self._seen
-        self._seen += len(data)
-        if place >= len(data) or place < 0:
-            self._sink.data(data)
-        elif self._fault.kind == "corrupt":
-            spoiled = bytearray(data)
-            spoiled[place] ^= 0xFF
-            self._sink.data(memoryview(spoiled))
-        else:
-            if place:
-                self._sink.data(data[:place])
-            raise FetchError(Failure.CUT, f"{SAID}: ended after {self._fault.after_bytes:,} bytes")
+    endpoint: Endpoint
+    target: str
+    headers: dict[str, str]
+    sink: Sink
+    begun: Begun
 
 
 class StagedGetter(Getter):
     """Whoever fetches, with faults in front. Sources that none is on are asked as ever."""
 
-    def __init__(self, inner: Getter, limits: FetchSettings) -> None:
+    def __init__(
+        self,
+        inner: Getter,
+        limits: FetchSettings,
+        playing: Callable[[], Playing],
+        sources: Callable[[str], Iterable[Source]],
+    ) -> None:
+        """`sources`: which ones a fault's `on` names."""
         self._inner = inner
         self._limits = limits
-        self._by_source: Mapping[Source, Staged] = {}
-        self._unresolved = False
-
-    def play(self, by_source: Mapping[Source, Staged], *, unresolved: bool) -> None:
-        """These from now on."""
-        self._by_source, self._unresolved = by_source, unresolved
+        self._playing = playing
+        self._sources = sources
+        self._known = NOTHING
+        self._by_source: tuple[tuple[Source, Staged], ...] = ()
+        self._frozen: dict[tuple[str, str], Gathering] = {}
 
     async def get(
-        self,
-        endpoint: Endpoint,
-        target: str,
-        headers: dict[str, str],
-        sink: Sink,
-        begun: Callable[[], None] | None = None,
+        self, endpoint: Endpoint, target: str, headers: dict[str, str], sink: Sink, begun: Begun = None
     ) -> None:
         """`Getter.get`, or what the fault makes of it."""
-        fault = self._on(endpoint, target)
+        playing = self._playing()
+        fault = self._on(playing, endpoint, target) if playing.faults else None
         if fault is None:
-            if self._unresolved and endpoint.root is None and not is_literal(endpoint.host):
+            if playing.is_unresolved and endpoint.root is None and not is_literal(endpoint.host):
                 raise FetchError(Failure.UNRESOLVED, f"{endpoint.host}: {SAID}")
             await self._inner.get(endpoint, target, headers, sink, begun)
             return
-        if begun is not None and fault.kind not in ("truncate", "corrupt", "freeze"):
+        if begun is not None and fault.kind in _INSTEAD:
             begun()
-        match fault.kind:
-            case "refuse":
-                raise FetchError(Failure.UNREACHABLE, f"{endpoint.authority}: refused, {SAID}")
-            case "blackhole":
-                await asyncio.sleep(self._limits.connect_timeout_s)
-                raise FetchError(Failure.UNREACHABLE, f"{endpoint.authority}: no connection, {SAID}")
-            case "silence":
-                await asyncio.sleep(self._limits.first_byte_timeout_s)
-                raise FetchError(Failure.SILENT, f"no answer, {SAID}")
-            case "status":
-                sink.head(Head(fault.status, {}, 0))
-            case "html":
-                sink.head(Head(200, {"content-type": "text/html"}, len(PAGE)))
-                sink.data(memoryview(PAGE))
-            case "freeze" if "If-Modified-Since" in headers or "If-None-Match" in headers:
-                sink.head(Head(304, {}, 0))
-            case "truncate" | "corrupt":
-                await self._inner.get(endpoint, target, headers, _Spoiling(sink, fault), begun)
-            case _:
-                await self._inner.get(endpoint, target, headers, sink, begun)
+        await self._play(fault, _Asked(endpoint, target, headers, sink, begun))
 
-    def _on(self, endpoint: Endpoint, target: str) -> Staged | None:
-        for source, fault in self._by_source.items():
-            if source.endpoint == endpoint and target.startswith(f"{source.base}/"):
-                return fault
+    async def _play(self, fault: Staged, asked: _Asked) -> None:
+        match fault.kind:
+            case "refuse" | "flap":
+                raise FetchError(Failure.UNREACHABLE, f"{asked.endpoint.authority}: refused, {SAID}")
+            case "blackhole":
+                if await self._lasts(fault, self._limits.connect_timeout_s):
+                    raise FetchError(Failure.UNREACHABLE, f"{asked.endpoint.authority}: no connection, {SAID}")
+                await self._really(asked, asked.sink)
+            case "silence":
+                if await self._lasts(fault, self._limits.first_byte_timeout_s):
+                    raise FetchError(Failure.SILENT, f"no answer, {SAID}")
+                await self._really(asked, asked.sink)
+            case "status":
+                asked.sink.head(Head(fault.status, {}, 0))
+            case "html":
+                asked.sink.head(Head(200, {"content-type": "text/html"}, len(PAGE)))
+                asked.sink.data(memoryview(PAGE))
+            case "truncate" | "corrupt":
+                await self._really(asked, Spoiling(asked.sink, fault.kind, fault.after_bytes))
+            case "slow":
+                await self._slowly(fault, asked)
+            case "freeze" if asked.target.endswith(_RELEASE):
+                await self._still(fault, asked)
+            case "tear" if "/by-hash/" in asked.target:
+                asked.sink.head(Head(404, {}, 0))
+            case "tear" if "/dists/" in asked.target and not asked.target.endswith(_RELEASE):
+                await self._really(asked, Spoiling(asked.sink, "corrupt", 0))
+            case "forge" if asked.target.endswith(_SIGNED):
+                await self._forged(asked)
+            case _:
+                await self._really(asked, asked.sink)
+
+    async def _really(self, asked: _Asked, sink: Sink) -> None:
+        await self._inner.get(asked.endpoint, asked.target, asked.headers, sink, asked.begun)
+
+    async def _lasts(self, fault: Staged, seconds: float) -> bool:
+        """Whether the fault is on for so long from now; as soon as it is not, the answer is no."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if fault not in self._playing().faults:
+                return False
+            await asyncio.sleep(min(LOOK_S, left))
+        return True
+
+    async def _slowly(self, fault: Staged, asked: _Asked) -> None:
+        kept = KeepingBack(asked.sink)
+        fetching = asyncio.get_running_loop().create_task(self._really(asked, kept))
+        began, limits = time.monotonic(), self._limits
+        try:
+            while not fetching.done() or kept.waiting:
+                await asyncio.sleep(LOOK_S)
+                is_on = fault in self._playing().faults
+                piece = kept.take(max(1, int(fault.bytes_s * LOOK_S)) if is_on else kept.waiting)
+                if piece:
+                    asked.sink.data(memoryview(piece))
+                too_slow = is_on and fault.bytes_s < limits.rate_min_bytes_s
+                if too_slow and kept.waiting and time.monotonic() - began > limits.rate_window_s:
+                    raise FetchError(Failure.SLOW, f"{fault.bytes_s:,} B/s, {SAID}")
+            fetching.result()
+        finally:
+            fetching.cancel()
+            await asyncio.gather(fetching, return_exceptions=True)
+
+    async def _still(self, fault: Staged, asked: _Asked) -> None:
+        """Nothing is news: whoever has something hears that it is current, and all others get what they got first."""
+        if any(name in asked.headers for name in _CONDITIONS):
+            asked.sink.head(Head(304, {}, 0))
+            return
+        known = self._frozen.get((fault.on, asked.target))
+        if known is None:
+            known = Gathering(self._limits.release_bytes_max)
+            await self._really(asked, known)
+            if known.answer.status == 200 and len(self._frozen) < FROZEN_MAX:
+                self._frozen[fault.on, asked.target] = known
+        known.give(asked.sink)
+
+    async def _forged(self, asked: _Asked) -> None:
+        whole = Gathering(self._limits.release_bytes_max)
+        headers = {name: value for name, value in asked.headers.items() if name not in _CONDITIONS}
+        await self._inner.get(asked.endpoint, asked.target, headers, whole, asked.begun)
+        if whole.answer.status == 200:
+            whole.answer = Head(200, {}, 0)  # nothing by which it could be asked for again
+            whole.body = bytearray(forged(bytes(whole.body)))
+        whole.give(asked.sink)
+
+    def _on(self, playing: Playing, endpoint: Endpoint, target: str) -> Staged | None:
+        if playing is not self._known:
+            self._known = playing
+            self._by_source = tuple((source, one) for one in playing.faults for source in self._sources(one.on))
+            frozen = {one.on for one in playing.faults if one.kind == "freeze"}
+            self._frozen = {key: kept for key, kept in self._frozen.items() if key[0] in frozen}
+        for source, fault in self._by_source:
+            if source.endpoint == endpoint and _is_below(target, source.base):
+                is_well = fault.kind == "flap" and time.monotonic() % (fault.on_s + fault.off_s) >= fault.on_s
+                return None if is_well else fault
         return None
+
+
+def _is_below(target: str, base: str) -> bool:
+    """Of an archive, its files; of a feed's file, that one, its pages, and what its owner puts beside it."""
+    return target.startswith(base) and target[len(base) : len(base) + 1] in ("", "/", "?", ".")
 
 
 @dataclass(slots=True)
 class StagedBlobs(BlobStore):
-    """A store on a disk that is full while `is_full`: it gives what it has, and takes nothing."""
+    """A store on a disk that is full while it is played: it gives what it has, and takes nothing."""
 
     inner: BlobStore
-    is_full: bool = field(default=False)
+    playing: Callable[[], Playing]
 
     def draft(self) -> Draft:
         """`BlobStore.draft`."""
-        if self.is_full:
-            raise OSError(errno.ENOSPC, SAID)
+        self._refuse()
         return self.inner.draft()
 
     def keep(self, verified: list[Verified]) -> None:
         """`BlobStore.keep`."""
-        if self.is_full:
-            raise OSError(errno.ENOSPC, SAID)
+        self._refuse()
         self.inner.keep(verified)
 
     def free_bytes(self) -> int:
         """`BlobStore.free_bytes`."""
-        return 0 if self.is_full else self.inner.free_bytes()
+        return 0 if self.playing().is_full else self.inner.free_bytes()
 
     def discard(self, draft: Draft) -> None:
         """`BlobStore.discard`."""
@@ -173,3 +233,7 @@ class StagedBlobs(BlobStore):
     def used_at(self, digest: bytes) -> float | None:
         """`BlobStore.used_at`."""
         return self.inner.used_at(digest)
+
+    def _refuse(self) -> None:
+        if self.playing().is_full:
+            raise OSError(errno.ENOSPC, SAID)

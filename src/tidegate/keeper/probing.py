@@ -9,7 +9,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
@@ -161,6 +161,12 @@ class Prober:
             for name in names
             for source in self._archives[name].sources
         ]
+
+    def probe_soon(self, urls: Iterable[str]) -> None:
+        """Probe these as if nothing had been heard of them for long."""
+        for url in urls:
+            if url in self._probed:
+                self._probed[url] = replace(self._probed[url], at=0.0, next_at=0.0)
 
     # When
 

@@ -155,12 +155,15 @@ class HealthFile:
         self._on_trouble = on_trouble
         self._in_trouble = False
         self._writing = threading.Lock()
-        self.paused = False
-        """What is learned now is not to be kept: a drill staged it."""
+        self._paused = False
 
     def load(self) -> None:
         """Take over what an earlier life wrote down. What cannot be used is told, and begun without."""
         self._health.sources.update(self._read())
+
+    def keep_learning(self, wanted: bool) -> None:
+        """Whether what is learned from now on is to be written down: not what a drill staged."""
+        self._paused = not wanted
 
     async def keep(self) -> None:
         """Write soon after something changed, and now and then for the estimates. Ends by being cancelled."""
@@ -176,7 +179,7 @@ class HealthFile:
                 await asyncio.sleep(WRITE_PAUSE_S)
         finally:
             self._health.learned.remove(changed.set)
-            if not self.paused:
+            if not self._paused:
                 self._tried(self._written(self._encoded()))
 
     async def follow(self) -> None:
@@ -212,7 +215,7 @@ class HealthFile:
             return {}
 
     async def _save(self) -> None:
-        if not self.paused:
+        if not self._paused:
             self._tried(await asyncio.to_thread(self._written, self._encoded()))
 
     def _encoded(self) -> bytes:

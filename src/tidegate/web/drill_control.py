@@ -1,5 +1,6 @@
 """A drill in a running gateway, through the control socket: faults for as long as somebody renews them."""
 
+import asyncio
 from typing import Annotated, Literal, Protocol
 
 import msgspec
@@ -8,21 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tidegate.drill.staged import LiveKind
+from tidegate.drill.playing import Staged
+from tidegate.drill.taking_part import LOOK_S
 
 ORDER_BYTES_MAX = 1 << 20
 LEASE_S_MAX = 60.0
 FAULTS_MAX = 256
 VERDICTS = ("passed", "failed", "stopped")
-
-
-class DrillFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fault. `on`: a source's address, `dns` or `disk`."""
-
-    on: str
-    kind: LiveKind
-    status: Annotated[int, Meta(ge=400, le=599)] = 503
-    after_bytes: Annotated[int, Meta(ge=0)] = 2_000
 
 
 class DrillOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +26,7 @@ class DrillOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     by: Annotated[str, Meta(max_length=200)]
     lease_s: Annotated[float, Meta(gt=0, le=LEASE_S_MAX)]
     rehearsal: Annotated[bool, Meta(description="of a laboratory: readiness is not asked for")] = False
-    faults: Annotated[tuple[DrillFault, ...], Meta(max_length=FAULTS_MAX)] = ()
+    faults: Annotated[tuple[Staged, ...], Meta(max_length=FAULTS_MAX)] = ()
 
 
 class DrillState(Struct, frozen=True, kw_only=True):
@@ -45,6 +38,7 @@ class DrillState(Struct, frozen=True, kw_only=True):
     requests: Annotated[int, Meta(description="answered since it began")] = 0
     lacking: Annotated[int, Meta(description="of them refused: not held, and not to be had")] = 0
     bytes: int = 0
+    feeds: Annotated[tuple[str, ...], Meta(description="names of the feeds that a fault can be on")] = ()
 
 
 class DrillRefusedError(Exception):
@@ -81,7 +75,9 @@ def drill_routes(view: DrillView) -> list[Route]:
         verdict = asked.get("verdict", "stopped")
         if verdict not in VERDICTS:
             return _json({"error": f"no verdict {verdict!r}"}, 404)
-        return _json(view.drill_end(verdict, because=asked.get("because", "")))
+        state = view.drill_end(verdict, because=asked.get("because", ""))
+        await asyncio.sleep(2 * LOOK_S)  # whoever hears of the end finds it so in every process
+        return _json(state)
 
     async def state(_: Request) -> Response:
         return _json(view.drill_state())

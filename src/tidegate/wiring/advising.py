@@ -24,7 +24,9 @@ from tidegate.advisories.sqlite_history import SqliteHistory
 from tidegate.advisories.subscription import subscriptions_of
 from tidegate.config import Settings
 from tidegate.config.keyrings import keyring_at
-from tidegate.sources.client import Client
+from tidegate.drill.playing import FEED, Playing
+from tidegate.sources.archive import Source
+from tidegate.sources.client import Client, Getter
 from tidegate.sources.failure import Excluded
 from tidegate.sources.health import Health
 from tidegate.store.layout import Layout
@@ -51,8 +53,19 @@ T = TypeVar("T")
 class Advising:
     """`web.advisories_control.AdvisoriesView` over one state. Made inside the loop that uses it; `close` it."""
 
-    def __init__(self, settings: Settings, layout: Layout, note: Note, tell: Tell, *, running: bool = True) -> None:
-        """Raises OSError, sqlite3.Error. `running`: the feeds are kept on their schedule (`run`)."""
+    def __init__(
+        self,
+        settings: Settings,
+        layout: Layout,
+        note: Note,
+        tell: Tell,
+        *,
+        running: bool = True,
+        wrapped: Callable[[Client], Getter] | None = None,
+    ) -> None:
+        """Raises OSError, sqlite3.Error. `running`: the feeds are kept on their schedule (`run`). `wrapped`: whoever is
+        to fetch instead of the client, by the client.
+        """
         layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         layout.feeds.mkdir(exist_ok=True, mode=0o700)
         self.settings = settings
@@ -62,8 +75,9 @@ class Advising:
         self._tell = tell
         self._running = running
         self._client = Client(settings.fetch)
-        self._health = Health(settings.health)
-        self._health.offline = settings.fetch.offline
+        self._getter = self._client if wrapped is None else wrapped(self._client)
+        self.health = Health(settings.health)
+        self.health.offline = settings.fetch.offline
         subscriptions, self.notes = subscriptions_of(settings.advisories, keyring_at)
         self.keeping = FeedKeeping(subscriptions, self._ports(), settings.advisories, settings.fleet.ages, note)
         self.keeping.told.append(self._heard)
@@ -80,14 +94,14 @@ class Advising:
     def reconfigure(self, settings: Settings) -> None:
         """Take new settings over. Limits towards sources (`fetch`) and of a process (`import_…`) stay as they are."""
         self.settings = settings
-        self._health.settings = settings.health
+        self.health.settings = settings.health
         subscriptions, self.notes = subscriptions_of(settings.advisories, keyring_at)
         self.keeping.reconfigure(subscriptions, settings.advisories, settings.fleet.ages)
 
     def _ports(self) -> Ports:
         settings = self.settings
         return Ports(
-            access=Access(self._client, self._health, self._room),
+            access=Access(self._getter, self.health, self._room),
             verifier=verifier_for(settings.trust),
             intake=ProcessIntake(settings.advisories.import_timeout_s),
             state=self.history.feed,
@@ -102,6 +116,27 @@ class Advising:
 
     def _heard(self, kind: str, name: str, text: str) -> None:
         self._tell(News(_LEVELS.get(kind, "warning"), kind, f"{name}: {text}"))
+
+    # Of a drill.
+
+    def sources_of(self, on: str) -> tuple[Source, ...]:
+        """Of the feed that a fault is on."""
+        subscription = self.keeping.subscriptions.get(on.removeprefix(FEED)) if on.startswith(FEED) else None
+        return () if subscription is None else subscription.sources
+
+    def source_urls(self) -> set[str]:
+        """Of every feed."""
+        return {source.url for one in self.keeping.subscriptions.values() for source in one.sources}
+
+    def rehearse(self, before: Playing, now: Playing) -> None:
+        """What a drill plays has changed: a feed that a fault has just come upon is looked at, so that it shows."""
+        self.keeping.rehearse(self._feeds_under(now), since=self._feeds_under(before))
+
+    def _feeds_under(self, playing: Playing) -> set[str]:
+        if playing.is_unresolved:
+            return set(self.keeping.subscriptions)
+        named = {one.on.removeprefix(FEED) for one in playing.faults if one.on.startswith(FEED)}
+        return named & set(self.keeping.subscriptions)
 
     # What is asked.
 
@@ -179,7 +214,7 @@ class Advising:
         return FeedsReport(
             at=now,
             running=self._running,
-            offline=self._health.offline,
+            offline=self.health.offline,
             feeds=tuple(self._feed(name, states.get(name), now) for name in names),
             notes=self.notes,
         )

@@ -20,8 +20,15 @@ import msgspec
 import uvloop
 
 from tidegate.config import Settings
+from tidegate.drill.board import Board
+from tidegate.drill.playing import Playing
+from tidegate.drill.staged import StagedGetter
+from tidegate.drill.taking_part import TakingPart
 from tidegate.fleet.installed import installed
 from tidegate.incidents.settings import HookSettings
+from tidegate.sources.archive import Source
+from tidegate.sources.client import Client, Getter
+from tidegate.sources.settings import FetchSettings
 from tidegate.store.holds import PackageKey, Reported
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.layout import Layout
@@ -33,7 +40,7 @@ from tidegate.web.serving import Serving, control_socket
 from tidegate.wiring.advising import Advising
 from tidegate.wiring.advisory_view import StoredAdvisories
 from tidegate.wiring.dashboard import Dashboard
-from tidegate.wiring.desk_process import LINE_BYTES_MAX, Orders, ToldNews, layout_by
+from tidegate.wiring.desk_process import LINE_BYTES_MAX, DrillOrders, Orders, ToldNews, layout_by
 from tidegate.wiring.desk_view import DeskView
 from tidegate.wiring.fleet_desk import FleetDesk
 from tidegate.wiring.fleet_stores import FleetStores, open_fleet_stores
@@ -65,7 +72,12 @@ class Desk:
         self.journal = JournalWriter(stores.store.journal, lambda text: tell(News("error", "journal", text)))
         self.observing = Observing(partial(status_of, layout))
         self.view = DeskView(stores, lambda: self.observing.alone, settings.fleet.ages)
-        self.advising = Advising(settings, layout, self.journal.note, tell)
+        self.board = Board()
+        wrapped = partial(self._wrapped, settings.fetch)
+        self.advising = Advising(settings, layout, self.journal.note, tell, wrapped=wrapped)
+        health, everybody = self.advising.health, self.advising.source_urls
+        self.drill = TakingPart(self.board, health, self.journal, self._named, everybody)
+        self.drill.turned.append(self.advising.rehearse)
         self.advising.keeping.changed.append(lambda _: self.view.lookout.feeds_changed())
         self.watches = Watches(settings, layout, self.journal.note, tell)
         told = partial(
@@ -109,8 +121,18 @@ class Desk:
 
     def works(self) -> "tuple[Coroutine[None, None, None], ...]":
         """What it does until it is ended."""
-        keeping = self.watch(), self.advising.run(), self.watches.run(), self.tell_holds()
+        keeping = self.watch(), self.advising.run(), self.watches.run(), self.tell_holds(), self.drill.run()
         return self.observing.run(), *keeping, self.hooks.run(), self._write_status_pages()
+
+    def _wrapped(self, limits: FetchSettings, client: Client) -> Getter:
+        """Where a drill's faults on feeds come in."""
+        return StagedGetter(client, limits, self._playing, self._named)
+
+    def _playing(self) -> Playing:
+        return self.drill.playing()
+
+    def _named(self, on: str) -> tuple[Source, ...]:
+        return self.advising.sources_of(on)
 
     async def _write_status_pages(self) -> None:
         await self.observing.asked()
@@ -214,7 +236,12 @@ async def _run() -> None:
 async def _obey(desk: Desk, orders_in: asyncio.StreamReader) -> None:
     """Until there are no orders any more."""
     while line := await orders_in.readline():
-        desk.reconfigure(msgspec.json.decode(line, type=Orders).settings)
+        match msgspec.json.decode(line, type=Orders | DrillOrders):
+            case Orders(settings=settings):
+                desk.reconfigure(settings)
+            case DrillOrders(playing=playing, until=until):
+                desk.board.put(playing, until)
+                desk.drill.look()
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tidegate.config import Settings
+from tidegate.drill.playing import Playing
 from tidegate.store.layout import Layout
 from tidegate.wiring.news import News, Tell
 
@@ -26,7 +27,7 @@ STOP_GRACE_S = 5.0
 LINE_BYTES_MAX = 1 << 20
 
 
-class Orders(Struct, frozen=True):
+class Orders(Struct, frozen=True, tag="orders"):
     """What a desk goes by; a line of JSON for each change."""
 
     settings: Settings
@@ -34,6 +35,13 @@ class Orders(Struct, frozen=True):
     cache: str
     faces: tuple[int, ...] = ()
     """Descriptors of sockets that hosts and scanners come in by, listening."""
+
+
+class DrillOrders(Struct, frozen=True, tag="drill"):
+    """What a drill plays, until when (`time.monotonic`); a line for each renewal, so that one that is late ends it."""
+
+    playing: Playing
+    until: float
 
 
 class ToldNews(Struct, frozen=True):
@@ -94,6 +102,12 @@ class DeskProcess:
         if self._child is not None and self._child.stdin is not None:
             with contextlib.suppress(OSError):
                 self._child.stdin.write(self._orders())
+
+    def play(self, playing: Playing, until: float) -> None:
+        """A drill plays this until then."""
+        if self._child is not None and self._child.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._child.stdin.write(msgspec.json.encode(DrillOrders(playing, until)) + b"\n")
 
     def _orders(self) -> bytes:
         faces = () if self._face is None else (self._face.fileno(),)

@@ -14,6 +14,7 @@ import msgspec
 
 from tidegate.drill.clients import Fleet
 from tidegate.drill.crowd import Crowd
+from tidegate.drill.playing import DISK, DNS, Staged
 from tidegate.drill.process import ALIAS, LOOK_IN_VAIN_S, LabError, LabGateway, settings_toml
 from tidegate.drill.record import Record, Staging
 from tidegate.drill.scenario import Claim, Fault, Publish, Scenario, Tempo, span_s
@@ -22,7 +23,7 @@ from tidegate.drill.watching import Watching
 from tidegate.drill.world import SUITE, World
 from tidegate.store.journal import Happening, Value
 from tidegate.store.sqlite_journal import SqliteJournal
-from tidegate.web.drill_control import DrillFault, DrillOrder
+from tidegate.web.drill_control import DrillOrder
 from tidegate.web.report import StatusReport
 from tidegate.wiring.ask import NotRunningError, ask_at
 
@@ -74,7 +75,7 @@ class Lab:
         self._tell, self._is_over, self._incident_in, self._stop = tell, is_over, incident_in, stop
         self._at_worst: Callable[[Path, StatusReport], bool] | None = at_worst
         self.tempo = Tempo(scenario)
-        self._orders: dict[int, DrillFault] = {}
+        self._orders: dict[int, Staged] = {}
         self._slowloris: dict[int, Slowloris] = {}
         self.refresh_s = max(REFRESH_S_MIN, span_s(scenario.refresh) / self._usual_factor())
         self.world = World(scenario, root)
@@ -202,9 +203,9 @@ class Lab:
         for target in self.scenario.targets(fault):
             match target:
                 case "dns":
-                    self._orders[id(fault)] = DrillFault(on="dns", kind="unresolved")
+                    self._orders[id(fault)] = Staged(on=DNS, kind="unresolved")
                 case "disk":
-                    self._orders[id(fault)] = DrillFault(on="disk", kind="full")
+                    self._orders[id(fault)] = Staged(on=DISK, kind="full")
                 case "clock":
                     self.gateway.set_clock(fault.by_s)
                 case "gateway":

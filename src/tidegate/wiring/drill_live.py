@@ -1,32 +1,34 @@
 """A scenario played in the running gateway: faults round its ports, renewed as long as this goes on.
 
 The scenario's operators stand for the gateway's own, in the order in which each names them: the first for the first, of
-each archive. What nobody stands for is left alone, and so are publications and feeds: they are others'.
+each archive; and so do its feeds. What nobody stands for is left alone, and so are publications: they are others'.
 """
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 import msgspec
 
+from tidegate.drill.playing import DISK, DNS, FEED, Staged
 from tidegate.drill.record import Record, Sample, Staging
 from tidegate.drill.scenario import Fault, Scenario, Tempo
-from tidegate.web.drill_control import DrillFault, DrillOrder, DrillState
+from tidegate.web.drill_control import DrillOrder, DrillState
 from tidegate.web.report import StatusReport
 from tidegate.wiring.ask import NotRunningError, ask_at
 from tidegate.wiring.drill_lab import Progress
 
-LEASE_S = 10.0
+LEASE_S = 6.0
 LOOK_S = 1.0
-"""Between two renewals; a tenth of the lease."""
+"""Between two renewals; a sixth of the lease."""
 SETTLING_S = 3.0
 """For the gateway to write down that all is well again."""
 ASK_TIMEOUT_S = 10.0
+_OPTIONS = ("status", "after_bytes", "bytes_s", "on_s", "off_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,13 @@ class Live:
     def run(self) -> Ending:
         """Play it. Raises KeyError with the gateway's reason where it refuses, NotRunningError, PermissionError."""
         sources = self._status().sources
-        stands_for = standing(self.scenario, [(one.archive, one.url, one.operator) for one in sources])
         self._sources = tuple(one.url for one in sources)
         self.record.lanes = tuple(one.url.partition("://")[2] for one in sources)
-        left_out = {what for fault in self.scenario.fault for what in _nowhere(self.scenario, fault, stands_for)}
-        self._order(())
+        feeds = self._order(()).feeds
         self.record.began_at = time.time()
         try:
+            stands_for = standing(self.scenario, [(one.archive, one.url, one.operator) for one in sources], feeds)
+            left_out = {what for fault in self.scenario.fault for what in _nowhere(self.scenario, fault, stands_for)}
             reason = self._play(stands_for)
             if not reason:
                 self._order(())
@@ -121,7 +123,7 @@ class Live:
     def _is_due(self, fault: Fault, story_s: float) -> bool:
         return self.scenario.moment(fault.at) <= story_s < self.scenario.moment(fault.until)
 
-    def _order(self, faults: tuple[DrillFault, ...]) -> DrillState:
+    def _order(self, faults: tuple[Staged, ...]) -> DrillState:
         order = DrillOrder(name=self.name, scenario=self.scenario.title, by=self._by, lease_s=LEASE_S, faults=faults)
         body = msgspec.json.encode(order)
         told = ask_at(self._control, "POST", "/drill", timeout_s=ASK_TIMEOUT_S, body=body)
@@ -151,8 +153,11 @@ class Live:
         self._tell(Progress(clock_s, self.tempo.lasts_s, shown, state.requests, served, said))
 
 
-def standing(scenario: Scenario, sources: "list[tuple[str, str, str]]") -> Mapping[str, tuple[str, ...]]:
-    """Which real sources each source of the scenario stands for. `sources`: archive, address, operator. Pure."""
+def standing(
+    scenario: Scenario, sources: Iterable[tuple[str, str, str]], feeds: Iterable[str] = ()
+) -> Mapping[str, tuple[str, ...]]:
+    """What here each source and feed of the scenario stands for. `sources`: archive, address, operator. Pure."""
+    sources = tuple(sources)
     played = list(dict.fromkeys(one.operator for one in scenario.source))
     real: dict[str, list[str]] = {}
     for archive, _, operator in sources:
@@ -163,20 +168,18 @@ def standing(scenario: Scenario, sources: "list[tuple[str, str, str]]") -> Mappi
     for one in scenario.source:
         place = played.index(one.operator)
         found[one.name] = tuple(url for archive, url, operator in sources if real[archive].index(operator) == place)
-    return found
+    theirs = [f"{FEED}{one.name}" for one in scenario.feed]
+    return found | {name: (f"{FEED}{mine}",) for name, mine in zip(theirs, feeds, strict=False)}
 
 
-def _staged(scenario: Scenario, fault: Fault, stands_for: Mapping[str, tuple[str, ...]]) -> Iterator[DrillFault]:
+def _staged(scenario: Scenario, fault: Fault, stands_for: Mapping[str, tuple[str, ...]]) -> Iterator[Staged]:
+    options = {name: getattr(fault, name) for name in _OPTIONS}
     for target in scenario.targets(fault):
-        if target in ("dns", "disk"):
-            yield DrillFault(on=target, kind="unresolved" if target == "dns" else "full")
-        for url in stands_for.get(target, ()):
-            yield msgspec.convert(
-                {"on": url, "kind": fault.kind, "status": fault.status, "after_bytes": fault.after_bytes}, DrillFault
-            )
+        for on in (target,) if target in (DNS, DISK) else stands_for.get(target, ()):
+            yield msgspec.convert({"on": on, "kind": fault.kind, **options}, Staged)
 
 
 def _nowhere(scenario: Scenario, fault: Fault, stands_for: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     for target in scenario.targets(fault):
-        if target not in ("dns", "disk") and not stands_for.get(target):
+        if target not in (DNS, DISK) and not stands_for.get(target):
             yield target

@@ -1,26 +1,40 @@
 """A drill inside the running gateway: begun, renewed, and over when it ends, when it is stopped, or by itself.
 
-The faults live here and not in the command that asks for them: when that is killed nobody renews the lease, and the
-gateway is as it was. What was learned of sources while a fault was on them is forgotten again.
+The faults live in the gateway's processes and not in the command that asks for them. They lie on a board that is good
+for as long as the lease: when the command is killed nobody renews it, and when this worker is killed nobody does.
 """
 
 import asyncio
-import copy
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
-from tidegate.drill.staged import Staged
+from tidegate.advisories.subscription import subscriptions_of
+from tidegate.config.keyrings import keyring_at
+from tidegate.drill.board import Board
+from tidegate.drill.playing import DISK, DNS, FEED, NOTHING, Playing
 from tidegate.holding.readiness import Readiness
-from tidegate.sources.archive import Source
-from tidegate.sources.health import Standing
 from tidegate.web.drill_control import VERDICTS, DrillOrder, DrillRefusedError, DrillState
 from tidegate.wiring.news import News
 from tidegate.wiring.tallies import Tally
 from tidegate.wiring.worker import Worker
 
-SETTLING_S = 2.0
-"""What the gateway writes down so long after a drill still comes of it."""
+
+@dataclass(slots=True)
+class Leading:
+    """Where what is played is written up, and whom it has to be sent to, until when it is good."""
+
+    board: Board
+    send: Callable[[Playing, float], None]
+
+    def __post_init__(self) -> None:
+        self.board.clear()  # by whoever was this worker before
+
+    def play(self, playing: Playing, until: float) -> None:
+        """To everybody."""
+        self.board.put(playing, until)
+        self.send(playing, until)
 
 
 @dataclass(slots=True)
@@ -28,8 +42,7 @@ class _Running:
     order: DrillOrder
     before: Tally
     lease: asyncio.TimerHandle
-    known: dict[str, Standing] = field(default_factory=dict)
-    """What was known of the sources before a fault was on them."""
+    feeds: tuple[str, ...]
 
 
 class Drilling:
@@ -38,38 +51,43 @@ class Drilling:
     def __init__(
         self,
         worker: Worker,
+        leading: Leading,
         counted: Callable[[], Tally],
         judged: Callable[[], Readiness | None],
         note_served: Callable[[], None],
     ) -> None:
         """`note_served`: write down what was served up to now, so that what is served in a drill is counted apart."""
         self._worker = worker
+        self._leading = leading
         self._counted = counted
         self._judged = judged
         self._note_served = note_served
         self._running: _Running | None = None
         self._last = DrillState(name="", state="none", reason="no drill was begun")
+        worker.drill.turned.append(self._turned)
 
     def play(self, order: DrillOrder) -> DrillState:
         """Begin, or renew. Raises DrillRefusedError."""
-        if self._running is None:
-            self._refuse(order)
-            self._begin(order)
         running = self._running
-        assert running is not None
-        if running.order.name != order.name:
+        if running is not None and running.order.name != order.name:
             raise DrillRefusedError(f"another drill is running: {running.order.name}")
-        faults = self._resolved(order)
+        feeds = running.feeds if running is not None else self._feeds()
+        self._refuse_unknown(order, feeds)
+        lease = asyncio.get_running_loop().call_later
+        if running is None:
+            self._refuse(order)
+            self._note_served()
+            before = self._counted()
+            running = self._running = _Running(order, before, lease(order.lease_s, self._run_out), feeds)
+            self._lead(order)
+            self._worker.journal.note("drill-begun", order.name, scenario=order.scenario, by=order.by)
+            text = f"the drill {order.name} begins; `tidegate drill --stop` ends it"
+            self._worker.tell(News("warning", "drill", text))
+            return self.state()
         running.order = order
         running.lease.cancel()
-        running.lease = asyncio.get_running_loop().call_later(order.lease_s, self._run_out)
-        for source in faults:
-            if source.url not in running.known:
-                running.known[source.url] = copy.deepcopy(self._worker.fetching.health.of(source.url))
-        kinds = {fault.on for fault in order.faults}
-        self._worker.staged.play(faults, unresolved="dns" in kinds)
-        self._worker.disk.is_full = "disk" in kinds
-        self._forget(running, {source.url for source in faults} if "dns" not in kinds else set(running.known))
+        running.lease = lease(order.lease_s, self._run_out)
+        self._lead(order)
         return self.state()
 
     def end(self, verdict: str, because: str) -> DrillState:
@@ -79,31 +97,26 @@ class Drilling:
         if running is None:
             return self._last
         running.lease.cancel()
-        self._worker.staged.play({}, unresolved=False)
-        self._worker.disk.is_full = False
-        self._forget(running, set())
+        self._leading.play(NOTHING, 0.0)
+        self._worker.drill.look()
         self._note_served()
-        self._last = DrillState(name=running.order.name, state="stopped", reason=because, **self._since(running.before))
+        self._last = self._told(running, "stopped", because)
         self._running = None
         journal, name = self._worker.journal, running.order.name
         journal.note("drill-ended", name, verdict=verdict)
         self._worker.tell(News("warning", "drill", f"the drill {name} is over: {because or verdict}"))
-        asyncio.get_running_loop().call_later(SETTLING_S, self._unmark, name)
         return self._last
 
     def state(self) -> DrillState:
         """As of now."""
         if self._running is None:
             return self._last
-        running = self._running
-        return DrillState(name=running.order.name, state="running", reason="", **self._since(running.before))
+        return self._told(self._running, "running")
 
     def _refuse(self, order: DrillOrder) -> None:
         """Raises DrillRefusedError where it may not begin."""
         if self._last.state == "stopped" and self._last.name == order.name:
             raise DrillRefusedError(f"it was stopped: {self._last.reason}")
-        if self._worker.settings.gateway.workers > 1:
-            raise DrillRefusedError("several workers serve, and a drill reaches one: set gateway.workers to 1 for it")
         if order.rehearsal:
             return
         judged = self._judged()
@@ -113,45 +126,43 @@ class Drilling:
             worst = judged.findings[0].what if judged.findings else "tidegate readiness says what"
             raise DrillRefusedError(f"clients would suffer, readiness is {judged.verdict}: {worst}")
 
-    def _begin(self, order: DrillOrder) -> None:
-        self._note_served()
-        worker = self._worker
-        worker.journal.drill = order.name
-        worker.memory.paused = True
-        worker.journal.note("drill-begun", order.name, scenario=order.scenario, by=order.by)
-        worker.tell(News("warning", "drill", f"the drill {order.name} begins; `tidegate drill --stop` ends it"))
-        lease = asyncio.get_running_loop().call_later(order.lease_s, self._run_out)
-        self._running = _Running(order, self._counted(), lease)
+    def _feeds(self) -> tuple[str, ...]:
+        """What the desk keeps, in the order of the settings."""
+        return tuple(subscriptions_of(self._worker.settings.advisories, keyring_at)[0])
+
+    def _refuse_unknown(self, order: DrillOrder, feeds: tuple[str, ...]) -> None:
+        known = {source.url for one in self._worker.archives.values() for source in one.sources}
+        known |= {DNS, DISK, *(f"{FEED}{name}" for name in feeds)}
+        for fault in order.faults:
+            if fault.on not in known:
+                raise DrillRefusedError(f"there is no {fault.on}")
+
+    def _lead(self, order: DrillOrder) -> None:
+        """To every process, good for a lease from now."""
+        self._leading.play(Playing(order.name, order.faults), time.monotonic() + order.lease_s)
+        self._worker.drill.look()
 
     def _run_out(self) -> None:
         self.end("stopped", "nobody renewed it")
 
-    def _resolved(self, order: DrillOrder) -> Mapping[Source, Staged]:
-        by_url = {source.url: source for one in self._worker.archives.values() for source in one.sources}
-        faults: dict[Source, Staged] = {}
-        for fault in order.faults:
-            if fault.on in ("dns", "disk"):
-                continue
-            if fault.on not in by_url:
-                raise DrillRefusedError(f"there is no source {fault.on}")
-            faults[by_url[fault.on]] = Staged(fault.on, fault.kind, fault.status, fault.after_bytes)
-        return faults
+    def _turned(self, before: Playing, now: Playing) -> None:
+        """Sources that a fault has just come upon are probed soon, so that it is noticed though no client asks."""
+        fresh = {one.on for one in now.faults} - {one.on for one in before.faults}
+        if self._worker.prober is not None:
+            everybody = {url for one in self._worker.archives.values() for url in (each.url for each in one.sources)}
+            self._worker.prober.probe_soon(everybody if DNS in fresh else fresh & everybody)
 
-    def _forget(self, running: _Running, still: set[str]) -> None:
-        """What was learned of sources that no fault is on any more was about the fault."""
-        for url in set(running.known) - still:
-            self._worker.fetching.health.restore(url, running.known.pop(url))
-
-    def _since(self, before: Tally) -> dict[str, int]:
-        now = self._counted()
-        requests = sum(now.by_status.values()) - sum(before.by_status.values())
-        return {"requests": requests, "lacking": now.lacking - before.lacking, "bytes": now.bytes - before.bytes}
-
-    def _unmark(self, name: str) -> None:
-        if self._running is None and self._worker.journal.drill == name:
-            self._note_served()
-            self._worker.journal.drill = ""
-            self._worker.memory.paused = False
+    def _told(self, running: _Running, state: Literal["running", "stopped"], reason: str = "") -> DrillState:
+        now, before = self._counted(), running.before
+        return DrillState(
+            name=running.order.name,
+            state=state,
+            reason=reason,
+            requests=sum(now.by_status.values()) - sum(before.by_status.values()),
+            lacking=now.lacking - before.lacking,
+            bytes=now.bytes - before.bytes,
+            feeds=running.feeds,
+        )
 
 
 def now_named(scenario: str) -> str:

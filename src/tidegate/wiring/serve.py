@@ -22,12 +22,13 @@ import uvloop
 
 from tidegate import __version__
 from tidegate.config import ConfigError, Gathered
+from tidegate.drill.board import Board
 from tidegate.gateway.siblings import Siblings
 from tidegate.web.report import RunningReport
 from tidegate.wiring.archives import archives_of
 from tidegate.wiring.chronicle import Chronicle, shorten_for_ever
 from tidegate.wiring.desk_process import DeskProcess, is_wanted
-from tidegate.wiring.drilling import Drilling
+from tidegate.wiring.drilling import Drilling, Leading
 from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.listening import listen_on, notify, shown
 from tidegate.wiring.news import News, Tell
@@ -127,7 +128,7 @@ async def _run(program: Program, store: Store, place: Place, doors: Doors, talli
         Serving(make_app(view, hosts, far.get, far.note), doors.admin),
         Serving(make_control(view), control_socket(store.layout.control)),
     ]
-    chronicling = _chronicling(worker, counting, view)
+    chronicling = _chronicling(worker, counting, view, Leading(place.board, desk.play))
     if is_wanted(settings, store.layout):
         desk.start()
     notify("READY=1")
@@ -145,7 +146,7 @@ async def _run(program: Program, store: Store, place: Place, doors: Doors, talli
     return 0
 
 
-def _chronicling(worker: Worker, counting: Counting, view: RunningView) -> list[asyncio.Task[None]]:
+def _chronicling(worker: Worker, counting: Counting, view: RunningView, leading: Leading) -> list[asyncio.Task[None]]:
     """What writes into the journal beside the worker itself."""
     loop, journal = asyncio.get_running_loop(), worker.store.journal
     chronicle = Chronicle(
@@ -156,7 +157,7 @@ def _chronicling(worker: Worker, counting: Counting, view: RunningView) -> list[
         lambda: worker.settings.journal.served_interval_s,
     )
     worker.solitude.told.append(lambda *_: chronicle.note_served())
-    view.drilling = Drilling(worker, counting.sum, view.readiness, chronicle.note_served)
+    view.drilling = Drilling(worker, leading, counting.sum, view.readiness, chronicle.note_served)
     worker.answered.append(chronicle.note_end)
     events = partial(journal.last, 1, kinds=("readiness",))
     incidents = Incidents(journal, worker.settings.incidents)
@@ -226,7 +227,7 @@ def _supervise(program: Program, listeners: list[socket.socket], doors: Doors) -
         one.setblocking(False)
         other.setblocking(False)
     outboxes = [one for one, _ in pairs]
-    tallies = Tallies(len(listeners))
+    tallies, board = Tallies(len(listeners)), Board()
     children: dict[int, int] = {}
     stopping = False
 
@@ -247,7 +248,7 @@ def _supervise(program: Program, listeners: list[socket.socket], doors: Doors) -
                     listener.close()
             status = 70  # EX_SOFTWARE, unless it ends well
             try:
-                place = Place(listeners[mine], Siblings(mine, pairs[mine][1], outboxes))
+                place = Place(listeners[mine], Siblings(mine, pairs[mine][1], outboxes), board=board)
                 status = _work(program, place, doors, tallies)
             finally:
                 sys.stdout.flush()

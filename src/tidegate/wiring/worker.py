@@ -4,11 +4,13 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from tidegate.config import Settings
+from tidegate.drill.board import Board
 from tidegate.drill.staged import StagedBlobs, StagedGetter
+from tidegate.drill.taking_part import TakingPart
 from tidegate.gateway.access_log import AccessLog, write_lines
 from tidegate.gateway.answering import Rooms
 from tidegate.gateway.resolve import Resolver
@@ -33,7 +35,7 @@ from tidegate.keeper.probing import Prober
 from tidegate.keeper.release_files import Trust
 from tidegate.keeper.scrub import Mending, scrub_for_ever
 from tidegate.sources.alone import may_connect
-from tidegate.sources.archive import Archive
+from tidegate.sources.archive import Archive, Source
 from tidegate.sources.breaker import Breaker, State, is_news
 from tidegate.sources.client import Client, Getter
 from tidegate.sources.fetching import Fetching
@@ -64,6 +66,8 @@ class Place:
     siblings: Siblings | None = None
     fresh_since: int = 0
     """A Release confirmed before then is looked for anew before it is given (epoch seconds)."""
+    board: Board = field(default_factory=Board)
+    """Where a drill is written up; several workers have one together."""
 
     @property
     def keeps(self) -> bool:
@@ -88,9 +92,10 @@ class Worker:
         self.memory = HealthFile(store.layout.sources, health, self._urls, self._memory_in_trouble)
         self.memory.load()
         health.changed.append(self._turned)
-        self.disk = StagedBlobs(store.blobs)
-        self.staged: StagedGetter
-        self.fetching = Fetching(self.disk, settings.fetch, settings.store, health, self._wrapped)
+        self.drill = TakingPart(place.board, health, self.journal, self._named, self._urls)
+        self.drill.keeps_learning = self.memory.keep_learning
+        disk = StagedBlobs(store.blobs, self.drill.last)
+        self.fetching = Fetching(disk, settings.fetch, settings.store, health, self._wrapped)
         self.fetching.landed.append(self._landed)
         trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
         self.prefetching = self._prefetching() if place.keeps else None
@@ -116,7 +121,7 @@ class Worker:
         self.gateway.start()
         loop = asyncio.get_running_loop()
         memory = self.memory.keep() if self._place.keeps else self.memory.follow()
-        self._running.append(loop.create_task(memory))
+        self._running += [loop.create_task(memory), loop.create_task(self.drill.run())]
         if self._place.keeps:
             forgetting = forget_for_ever(self.store.holds, lambda: self.settings.hold, self._holds_in_trouble)
             self._running += [loop.create_task(forgetting), loop.create_task(self._expand())]
@@ -173,8 +178,11 @@ class Worker:
 
     def _wrapped(self, client: Client) -> Getter:
         """Where a drill's faults come in."""
-        self.staged = StagedGetter(client, self.settings.fetch)
-        return self.staged
+        return StagedGetter(client, self.settings.fetch, self.drill.playing, self._named)
+
+    def _named(self, url: str) -> list[Source]:
+        """The sources at an address: two archives may have one."""
+        return [source for one in self.archives.values() for source in one.sources if source.url == url]
 
     def _keeper(self, trust: Trust) -> Keeper:
         ports = Ports(
