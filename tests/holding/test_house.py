@@ -11,7 +11,9 @@ from tests.simulator.server import SourceServer
 from tidegate.holding.housekeeping import Decision, Standing
 from tidegate.incidents.settings import IncidentSettings
 from tidegate.store.journal import Happening, Value
+from tidegate.wiring.fold_process import folded
 from tidegate.wiring.house import surveying
+from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.store import Store
 
 
@@ -24,10 +26,11 @@ async def test_while_an_incident_is_not_closed_what_its_archive_lists_stays_and_
         assert await here.fetch(package) == archive.read(package)
         age(here)
         store = Store(here.layout, here.blobs, here.catalogue, here.marks, here.journal, here.holds)
+        incidents = Incidents(here.journal, IncidentSettings(calm_s=1e-6))
         decide = surveying(
             store,
             TIGHT,
-            IncidentSettings(calm_s=1e-6),
+            lambda: folded(incidents).archives,
             archives=lambda: [DEBIAN],
             forget_after_s=lambda: 90 * DAY_S,
             offline=False,

@@ -12,7 +12,9 @@ from tidegate.holding.sweeping import Sweeping
 from tidegate.store.journal_writer import JournalWriter
 from tidegate.web.gc_report import GcReport
 from tidegate.wiring.ask import NotRunningError, ask
+from tidegate.wiring.fold_process import folded
 from tidegate.wiring.house import gc, surveying
+from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.store import Store, layout_of, open_store
 
 SWEEP_TIMEOUT_S = 3_600.0
@@ -45,10 +47,11 @@ def _gc_at_rest(gathered: Gathered, store: Store, *, dry_run: bool) -> GcReport:
     settings, troubles = gathered.settings, list[str]()
     pen = JournalWriter(store.journal, troubles.append)
     names = [one.name for one in settings.archive]
+    incidents = Incidents(store.journal, settings.incidents)
     decide = surveying(
         store,
         settings.store,
-        settings.incidents,
+        lambda: folded(incidents).archives,
         archives=lambda: names,
         forget_after_s=lambda: settings.hold.forget_after_s,
         offline=settings.fetch.offline,

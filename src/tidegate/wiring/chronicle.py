@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from tidegate.holding.readiness import Readiness
 from tidegate.holding.stock import Stock
@@ -114,11 +115,11 @@ def _more(name: str, counts: Mapping[str, int], before: Mapping[str, int]) -> di
 async def shorten_for_ever(journal: Journal, settings: Callable[[], JournalSettings], first: Callable[[], int]) -> None:
     """Keep the journal within its bounds. `first`: the first event that has to stay whatever they are (in a thread)."""
     while True:
-        pause_s = SHORTEN_EVERY_S
+        known = cache(first)  # for one round: what becomes an incident meanwhile is younger than what goes
         with contextlib.suppress(OSError):  # tried again; appending tells of a disk that takes nothing
-            if await asyncio.to_thread(shorten, journal, settings(), time.time(), first):
-                pause_s = PAUSE_S
-        await asyncio.sleep(pause_s)
+            while await asyncio.to_thread(shorten, journal, settings(), time.time(), known):  # noqa: ASYNC110 (no event: the pause is the point)
+                await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(SHORTEN_EVERY_S)
 
 
 def shorten(journal: Journal, settings: JournalSettings, now: float, first: Callable[[], int]) -> bool:

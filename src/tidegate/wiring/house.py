@@ -1,18 +1,14 @@
 """Keeping house over one opened store."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from tidegate.holding.hot_listing import Stores
 from tidegate.holding.housekeeping import Decision
 from tidegate.holding.solitude import EVENTS_READ_MAX, KINDS
 from tidegate.holding.sweeping import Sweeping, incidents_of, survey
-from tidegate.incidents.incident import Incident
-from tidegate.incidents.rules import About
-from tidegate.incidents.settings import IncidentSettings
 from tidegate.store.settings import StoreSettings
 from tidegate.web.gc_report import GcReport, gc_report
-from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.store import Store
 
 OFFLINE = "it is offline: what goes could not be fetched again"
@@ -21,18 +17,20 @@ OFFLINE = "it is offline: what goes could not be fetched again"
 def surveying(
     store: Store,
     settings: StoreSettings,
-    rules: IncidentSettings,
+    open_incidents: Callable[[], Mapping[str, str]],
     *,
     archives: Callable[[], Collection[str]],
     forget_after_s: Callable[[], float],
     offline: bool,
 ) -> Callable[[], Decision]:
-    """What decides what may go now, of this store. Not for an event loop."""
-    known = Incidents(store.journal, rules)
+    """What decides what may go now, of this store. Not for an event loop.
+
+    `open_incidents`: the archives that have one which is not closed, and which it is.
+    """
 
     def decided() -> Decision:
         stores, names = Stores(store.catalogue, store.blobs, store.holds, store.marks), archives()
-        incidents = {one.name: f"incident {one.id}: {one.title}" for one in known.all() if _concerns_an_archive(one)}
+        incidents = dict(open_incidents())
         incidents |= incidents_of(stores, store.journal.last(EVENTS_READ_MAX, kinds=KINDS))
         return survey(
             stores,
@@ -44,10 +42,6 @@ def surveying(
         )
 
     return decided
-
-
-def _concerns_an_archive(one: Incident) -> bool:
-    return one.about == About.ARCHIVE and one.state != "closed" and not one.drill
 
 
 async def gc(sweeping: Sweeping, *, dry_run: bool) -> GcReport:

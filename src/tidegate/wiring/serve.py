@@ -29,7 +29,6 @@ from tidegate.wiring.archives import archives_of
 from tidegate.wiring.chronicle import Chronicle, shorten_for_ever
 from tidegate.wiring.desk_process import DeskProcess, is_wanted
 from tidegate.wiring.drilling import Drilling, Leading
-from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.listening import listen_on, notify, shown
 from tidegate.wiring.news import News, Tell
 from tidegate.wiring.store import Store, layout_of, open_store
@@ -160,8 +159,7 @@ def _chronicling(worker: Worker, counting: Counting, view: RunningView, leading:
     view.drilling = Drilling(worker, leading, counting.sum, view.readiness, chronicle.note_served)
     worker.answered.append(chronicle.note_end)
     events = partial(journal.last, 1, kinds=("readiness",))
-    incidents = Incidents(journal, worker.settings.incidents)
-    shortening = shorten_for_ever(journal, lambda: worker.settings.journal, incidents.needed_from)
+    shortening = shorten_for_ever(journal, lambda: worker.settings.journal, worker.folding.needed_from)
     return [loop.create_task(chronicle.run(events)), loop.create_task(shortening)]
 
 

@@ -48,6 +48,7 @@ from tidegate.store.journal_writer import JournalWriter
 from tidegate.store.relisting import relist
 from tidegate.trust.verifier import verifier_for
 from tidegate.wiring.archives import preset_name
+from tidegate.wiring.fold_process import Folding
 from tidegate.wiring.house import surveying
 from tidegate.wiring.news import News, Tell
 from tidegate.wiring.store import Store
@@ -110,6 +111,7 @@ class Worker:
         self.gateway = Gateway(
             place.listener, self._routes(), self._rooms(), store.catalogue, settings.gateway, log, place.siblings
         )
+        self.folding = Folding(store.layout, settings.incidents)
         self.sweeping = self._sweeping()
         self._running: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
@@ -216,7 +218,7 @@ class Worker:
         survey = surveying(
             self.store,
             self.settings.store,
-            self.settings.incidents,
+            self.folding.archives,
             archives=lambda: self.archives,
             forget_after_s=lambda: self.settings.hold.forget_after_s,
             offline=self.fetching.health.offline,
