@@ -96,6 +96,15 @@ class House:
         with contextlib.closing(SqliteJournal(self.gateway.state / "journal.db")) as journal:
             return {one.kind for one in journal.last(10_000) if one.drill == drill}
 
+    def turns(self, drill: str) -> dict[str, list[object]]:
+        """How each source's state turned, as it was written down."""
+        found: dict[str, list[object]] = {}
+        with contextlib.closing(SqliteJournal(self.gateway.state / "journal.db")) as journal:
+            for one in journal.last(10_000, kinds=("source-state",)):
+                if one.drill == drill:
+                    found.setdefault(one.subject, []).append(one.data["after"])
+        return found
+
     def wait_for_event(self, kind: str, drill: str) -> None:
         self.gateway.wait_for(lambda: kind in self.events(drill), 20.0)
 
@@ -184,6 +193,8 @@ def all_gone(house: House) -> None:
     for kind in ("drill-begun", "drill-ended", "source-state", "alone-ended", "feed-back"):
         house.wait_for_event(kind, "gone")
     assert "source-state" not in house.events("")
+    told_once = {one.url: ["open", "closed"] for one in house.servers}
+    house.gateway.wait_for(lambda: house.turns("gone") == told_once, 10.0)  # both workers had them out
 
 
 def wrong_bytes_are_caught(house: House) -> None:

@@ -24,6 +24,7 @@ from tidegate import __version__
 from tidegate.config import ConfigError, Gathered
 from tidegate.drill.board import Board
 from tidegate.gateway.siblings import Siblings
+from tidegate.sources.outages import Outages
 from tidegate.web.report import RunningReport
 from tidegate.wiring.archives import archives_of
 from tidegate.wiring.chronicle import Chronicle, shorten_for_ever
@@ -225,7 +226,7 @@ def _supervise(program: Program, listeners: list[socket.socket], doors: Doors) -
         one.setblocking(False)
         other.setblocking(False)
     outboxes = [one for one, _ in pairs]
-    tallies, board = Tallies(len(listeners)), Board()
+    tallies, board, outages = Tallies(len(listeners)), Board(), Outages(len(listeners))
     children: dict[int, int] = {}
     stopping = False
 
@@ -246,7 +247,7 @@ def _supervise(program: Program, listeners: list[socket.socket], doors: Doors) -
                     listener.close()
             status = 70  # EX_SOFTWARE, unless it ends well
             try:
-                place = Place(listeners[mine], Siblings(mine, pairs[mine][1], outboxes), board=board)
+                place = Place(listeners[mine], Siblings(mine, pairs[mine][1], outboxes), board=board, outages=outages)
                 status = _work(program, place, doors, tallies)
             finally:
                 sys.stdout.flush()

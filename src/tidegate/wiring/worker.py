@@ -36,12 +36,13 @@ from tidegate.keeper.release_files import Trust
 from tidegate.keeper.scrub import Mending, scrub_for_ever
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive, Source
-from tidegate.sources.breaker import Breaker, State, is_news
+from tidegate.sources.breaker import Breaker, Cause, State
 from tidegate.sources.client import Client, Getter
 from tidegate.sources.fetching import Fetching
 from tidegate.sources.flight import Flight
 from tidegate.sources.health import Health
 from tidegate.sources.health_file import HealthFile
+from tidegate.sources.outages import Out, Outages, is_news_for_all
 from tidegate.store.catalogue import SuiteKey
 from tidegate.store.ingest_process import IngestError, ingest_in_process
 from tidegate.store.journal_writer import JournalWriter
@@ -69,11 +70,18 @@ class Place:
     """A Release confirmed before then is looked for anew before it is given (epoch seconds)."""
     board: Board = field(default_factory=Board)
     """Where a drill is written up; several workers have one together."""
+    outages: Outages = field(default_factory=lambda: Outages(1))
+    """Which sources are out for which worker; the same."""
+
+    @property
+    def mine(self) -> int:
+        """Its number, from 0 on."""
+        return self.siblings.mine if self.siblings else 0
 
     @property
     def keeps(self) -> bool:
         """Whether this worker refreshes and adopts."""
-        return self.siblings is None or self.siblings.mine == 0
+        return self.mine == 0
 
 
 class Worker:
@@ -92,6 +100,8 @@ class Worker:
         health = Health(settings.health)
         self.memory = HealthFile(store.layout.sources, health, self._urls, self._memory_in_trouble)
         self.memory.load()
+        self._health = health
+        self._go_on_from(place.outages.read(place.mine))
         health.changed.append(self._turned)
         self.drill = TakingPart(place.board, health, self.journal, self._named, self._urls)
         self.drill.keeps_learning = self.memory.keep_learning
@@ -279,8 +289,22 @@ class Worker:
     def _memory_in_trouble(self, text: str) -> None:
         self.tell(News("warning", "sources", text))
 
+    def _out(self) -> dict[str, Cause]:
+        known = ((url, standing.breaker) for url, standing in self._health.sources.items())
+        return {url: one.cause or Cause.UNREACHABLE for url, one in known if one.state is not State.CLOSED}
+
+    def _go_on_from(self, out: Out) -> None:
+        """Tell of what was out for whoever was this worker before, and is for nobody now."""
+        for source in set(out) - set(self._out()):
+            reason = "the worker that left it alone ended"
+            self._turned(source, Breaker(State.OPEN, out[source], reason=reason), Breaker())
+        self._place.outages.write(self._place.mine, self._out())
+
     def _turned(self, source: str, before: Breaker, after: Breaker) -> None:
-        if not is_news(before, after):
+        mine, outages = self._place.mine, self._place.outages
+        elsewhere = outages.elsewhere(mine, source)
+        outages.write(mine, self._out())
+        if not is_news_for_all(before, after, elsewhere):
             return
         cause, reason = after.cause or before.cause, after.reason or before.reason
         sources = (each for one in self.archives.values() for each in one.sources)
