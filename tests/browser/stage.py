@@ -6,16 +6,23 @@ import threading
 import time
 from pathlib import Path
 
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from tidegate.config import Settings
 from tidegate.fleet.verdict import Exposure
 from tidegate.holding.readiness import ReadinessSummary
 from tidegate.holding.stock import Kind, Share
 from tidegate.incidents.settings import IncidentSettings
 from tidegate.store.journal import Happening, Value
 from tidegate.store.journal_kinds import objection
+from tidegate.store.layout import Layout
 from tidegate.store.sqlite_journal import SqliteJournal
+from tidegate.watch.folder import CopyNote, Kept, WatchFolder
+from tidegate.watch.settings import WatchSettings
+from tidegate.watch.standing import Standing
+from tidegate.watch.watch import Exchange, watches_of
 from tidegate.web.alone_report import AloneReport
 from tidegate.web.dashboard import dashboard_routes
 from tidegate.web.exposure_report import ClassReport, FleetExposureReport
@@ -24,9 +31,11 @@ from tidegate.web.pages import style_route
 from tidegate.web.report import RunningReport, StatusReport, SuiteReport, TrafficReport
 from tidegate.web.serving import Serving
 from tidegate.web.source_report import ExclusionReport, SourceReport
+from tidegate.web.watch_pages import watch_page_routes
 from tidegate.wiring.dashboard import Dashboard
 from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.observing import Observing
+from tidegate.wiring.watches import Watches
 
 READY_TIMEOUT_S = 10.0
 MIRROR = "http://mirror-a.example/ubuntu"
@@ -85,7 +94,10 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.journal = SqliteJournal(directory / "journal.db")
+        self.layout = Layout(directory, directory / "cache")
         self.status: StatusReport | None = None
+        self.watched: tuple[WatchSettings, ...] = ()
+        """Set it, and what is kept of each (`keep`), before `with`."""
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
@@ -97,6 +109,10 @@ class Stage:
         assert objection(kind, data) is None, objection(kind, data)
         (seq,) = self.journal.append([Happening(kind, subject, data)])
         return seq
+
+    def noted(self, kind: str, subject: str, **data: Value) -> None:
+        """The same, for whoever does not ask which event it became."""
+        self.note(kind, subject, **data)
 
     def trouble(self, words: str = "") -> str:
         """An archive that is alone, told by everybody in the worst words; the incident's id."""
@@ -116,6 +132,23 @@ class Stage:
         self.note("served", "gateway", since=now - 60, until=now, requests=100, bytes=1000, lacking=2, **counts)
         return incident
 
+    def keep(self, name: str, body: bytes, content_type: str, standing: Standing, words: str = "") -> None:
+        """A page is watched that stands so, and of which this is the copy; called before `with`."""
+        settings = WatchSettings(name=name, url=f"https://{name}.vendor.example/", contains="x")
+        self.watched += (settings,)
+        folder, watch = WatchFolder(self.layout.watch), watches_of([settings])[0][name]
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n\r\n".encode()
+        at = time.time() - 5_000
+        one = Exchange(watch.url, b"GET / HTTP/1.1\r\n\r\n", head, 200, {}, body, at)
+        size = folder.keep(watch, (one,), rotate=False)
+        copy = CopyNote(
+            url=watch.url, taken_at=at, content_type=content_type, bytes=len(body), file_bytes=size, digest="00"
+        )
+        kept = Kept(
+            url=watch.url, standing=replace(standing, asked_at=time.time()), copy=copy, before=copy, not_kept=words
+        )
+        folder.write(name, kept)
+
     def __enter__(self) -> "Stage":
         self._thread.start()
         assert self._ready.wait(READY_TIMEOUT_S)
@@ -134,11 +167,16 @@ class Stage:
         async def exposed() -> FleetExposureReport:
             return exposure(int(time.time()))
 
-        dashboard = Dashboard(self.journal, Incidents(self.journal, IncidentSettings()), observing, exposed)
+        watches = Watches(Settings(watch=self.watched), self.layout, self.noted, lambda _: None)
+        incidents = Incidents(self.journal, IncidentSettings())
+        dashboard = Dashboard(self.journal, incidents, observing, exposed, watches.watches)
         check = Middleware(HostCheck, hosts=("localhost",), setting="admin.hosts")
-        app = Starlette(routes=[*dashboard_routes(dashboard), style_route()], middleware=[check])
+        app = Starlette(
+            routes=[*dashboard_routes(dashboard), *watch_page_routes(watches), style_route()], middleware=[check]
+        )
         serving = Serving(app, self._socket)
         self._ready.set()
         await self._end.wait()
         watching.cancel()
+        watches.close()
         await serving.stop()

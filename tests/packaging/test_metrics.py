@@ -16,6 +16,7 @@ from tests.gateway_process import GatewayProcess, ServedArchive
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
+from tests.watch.site import WORDS, Site
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "packaging/prometheus/tidegate-rules.yml"
@@ -32,9 +33,10 @@ def families(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[M
     archive.suite("bookworm", origin="Debian")
     archive.add_package("hello", "1.0", suite="bookworm")
     archive.publish()
-    with SourceServer(archive.public, prefix="/debian") as source:
+    with SourceServer(archive.public, prefix="/debian") as source, Site() as site:
         served = ServedArchive("debian", (source.url,), keys.keyring, suites=("bookworm",))
         settings = f'[hold]\ncount_interval_s = 0.2\n[fleet]\nlisten = "127.0.0.1:{free_port()}"\n'
+        settings += f'[[watch]]\nname = "page"\nurl = "{site.url}/"\ncontains = "{WORDS}"\n'
         gateway = GatewayProcess(root / "gateway", (served,), settings=settings)
         try:
             gateway.start()
@@ -50,7 +52,7 @@ def told(gateway: GatewayProcess) -> Mapping[str, Metric]:
     with closing(urlopen(f"{gateway.admin_url}/metrics", timeout=30)) as answer:
         text = answer.read().decode()
     found = {one.name: one for one in text_string_to_metric_families(text)}
-    slow = ("tidegate_readiness_ratio", "tidegate_exposure_hosts", "tidegate_feed_old")
+    slow = ("tidegate_readiness_ratio", "tidegate_exposure_hosts", "tidegate_feed_old", "tidegate_watch_copy_seconds")
     return found if all(name in found and found[name].samples for name in slow) else {}
 
 

@@ -14,6 +14,10 @@ KEPT = frozenset(
     | {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "strong", "b", "em", "i", "code", "kbd"}
     | {"samp", "sub", "sup", "s", "del", "ins", "small", "abbr", "time"}
 )
+_LISTS, _TABLES = frozenset({"ul", "ol"}), frozenset({"table", "tr"})
+PLACES = {"li": _LISTS, "dt": frozenset({"dl"}), "dd": frozenset({"dl"}), **dict.fromkeys(("tr", "td", "th"), _TABLES)}
+CONTAINERS = frozenset({*_LISTS, "dl", *_TABLES})
+ITEMS = {"ul": "li", "ol": "li", "dl": "dd"}
 ALONE = frozenset({"hr", "br"})
 BLOCKS = frozenset(
     {"h1", "h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "dl", "dt", "dd", "pre", "blockquote", "hr", "table"}
@@ -59,6 +63,7 @@ class _Page:
                 self.markup.append(" ")
                 self.text.append(" ")
             return
+        self._room()
         if not pre:
             said = (" " if text[0].isspace() else "") + said + (" " if text[-1].isspace() else "")
         self.markup.append(html.escape(said))
@@ -73,13 +78,27 @@ class _Page:
             self.text.append("- ")
         if name == "br":
             self.text.append("\n")
-        if name not in KEPT:
+        if name not in KEPT or not self._may_stand_here(name):
             return
+        if name not in PLACES:
+            self._room()
         if name in ALONE:
             self.markup.append(f"<{name}>")
         elif len(self.open) < DEPTH_MAX:
             self.markup.append(f"<{name}>")
             self.open.append(name)
+
+    def _room(self) -> None:
+        """A list has items and nothing else in it."""
+        item = ITEMS.get(self.open[-1]) if self.open else None
+        if item is not None:
+            self.markup.append(f"<{item}>")
+            self.open.append(item)
+
+    def _may_stand_here(self, name: str) -> bool:
+        """What stands in lists or tables stands nowhere else: there it would be nothing to a screen reader."""
+        around = PLACES.get(name)
+        return around is None or next((one for one in reversed(self.open) if one in CONTAINERS), "") in around
 
     def end(self, name: str) -> None:
         if name in self.open:

@@ -17,6 +17,7 @@ from tidegate.web.host_check import HostCheck
 from tidegate.web.notes import NotesView, note_routes
 from tidegate.web.pages import Door
 from tidegate.web.watch_control import WatchesView, watch_control_routes
+from tidegate.web.watch_pages import watch_page_routes
 
 
 def make_desk_control(
@@ -32,11 +33,12 @@ def make_desk_control(
     (GET), so nothing that changes anything may be a GET."""
     asked = [*exposure_routes(exposure), *fleet_routes(fleet), *advisories_routes(feeds)]
     asked += watch_control_routes(watches)
+    doors = [Door(DASHBOARD_PATH, "Dashboard"), Door(ADVISORIES_PATH, ADVISORIES_NAME)]
     pages = [
         *dashboard_routes(dashboard, [Door(ADVISORIES_PATH, ADVISORIES_NAME)]),
         *advisory_routes(advisories, [Door(DASHBOARD_PATH, "Dashboard")]),
     ]
-    return Starlette(routes=[*asked, *pages, *note_routes(notes)])
+    return Starlette(routes=[*asked, *pages, *watch_page_routes(watches, doors), *note_routes(notes)])
 
 
 def make_face(intake: IntakeView, advisories: AdvisoryView, hosts: tuple[str, ...]) -> Starlette:

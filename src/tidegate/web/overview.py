@@ -13,6 +13,7 @@ from tidegate.web.pictures import Answers, Lane
 from tidegate.web.rates import Rates
 from tidegate.web.report import StatusReport, SuiteReport
 from tidegate.web.source_report import SourceReport
+from tidegate.web.watch_report import WatchesReport
 
 Tone = Literal["open", "unknown", "fixed", "clear"]
 STATUS_OLD_S = 30
@@ -56,6 +57,7 @@ class Overview:
     lanes_since: float
     decisions: tuple[Decision, ...]
     exposure: FleetExposureReport | None
+    watches: WatchesReport | None = None
 
     @property
     def open(self) -> tuple[Incident, ...]:

@@ -96,7 +96,7 @@ def watch_report(watch: Watch, kept: Kept, next_at: float | None, now: float) ->
         good_at=_whole(standing.good_at),
         next_at=None if next_at is None else int(max(next_at, now)),
         latency_ms=None if standing.latency_s is None else round(1000 * standing.latency_s),
-        copy=_copy(kept.copy, kept.standing.good_at),
+        copy=_copy(kept.copy, None if kept.not_kept else standing.good_at),
         before=_copy(kept.before, None),
         not_kept=kept.not_kept,
     )

@@ -12,6 +12,7 @@ from tidegate.web.dashboard import KINDS
 from tidegate.web.exposure_report import FleetExposureReport
 from tidegate.web.overview import Decision, Overview, decision
 from tidegate.web.pictures import answers, lanes
+from tidegate.web.watch_report import WatchesReport
 from tidegate.wiring.incidents import Incidents
 from tidegate.wiring.kept import Kept
 from tidegate.wiring.observing import Observing
@@ -39,10 +40,12 @@ class Dashboard:
         incidents: Incidents,
         observing: Observing,
         exposure: Callable[[], Awaitable[FleetExposureReport]],
+        watches: Callable[[], WatchesReport],
     ) -> None:
         self._journal = journal
         self._incidents = incidents
         self._observing = observing
+        self._watches = watches
         self._told = Kept(self._read, LOOK_EVERY_S)
         self._exposure = Kept(exposure, EXPOSURE_EVERY_S)
 
@@ -62,6 +65,7 @@ class Dashboard:
             lanes_since=now - LANES_S,
             decisions=tuple(decision(event) for event in reversed(newest)),
             exposure=await self._exposure.soon(EXPOSURE_PATIENCE_S),
+            watches=self._watches(),
         )
 
     async def decisions(self, after: int, limit: int) -> tuple[Sequence[Decision], int]:

@@ -90,7 +90,9 @@ class Desk:
         self.advisories, self.advisories_for_hosts = told(self.view.lookout), told()
         incidents = Incidents(stores.store.journal, settings.incidents)
         self.hooks = Hooks(_hooks(settings), incidents, layout.hooks, self.journal.note)
-        self.dashboard = Dashboard(stores.store.journal, incidents, self.observing, self._exposure)
+        watches = self.watches.watches
+        self.dashboard = Dashboard(stores.store.journal, incidents, self.observing, self._exposure, watches)
+        self.view.watches = watches
         self.status_pages = StatusPages(
             settings.status,
             stores.store.journal,

@@ -21,10 +21,13 @@ from tidegate.web.exposure_report import (
     fleet_report,
     hosts_report,
 )
+from tidegate.web.watch_metrics import watch_metrics
 from tidegate.wiring.fleet_stores import FleetStores
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
+    from tidegate.web.watch_report import WatchesReport
 
 PAST_AT_ONCE = 1
 """Moments of the past that are looked at beside each other: each is a whole index."""
@@ -43,6 +46,8 @@ class DeskView:
         self.hosts = WatchedHosts(stores.hosts, self.lookout)
         self.report_answers: Mapping[int, int] = {}
         """How hosts that report were answered, by status; whoever lets them in counts."""
+        self.watches: Callable[[], WatchesReport] | None = None
+        """How watched pages stand; whoever asks them says."""
         self._past = asyncio.Semaphore(PAST_AT_ONCE)
 
     async def fleet_exposure(
@@ -87,7 +92,8 @@ class DeskView:
             clean=0 if any(lookout.gaps().values()) else len(clean),
         )
         reports = report_metrics(dict(self.report_answers), len(everybody))
-        return [*feed_metrics(self.stores.history.feeds(), now, self.limits), *told, *reports]
+        watched = watch_metrics(self.watches()) if self.watches is not None else []
+        return [*watched, *feed_metrics(self.stores.history.feeds(), now, self.limits), *told, *reports]
 
     async def _asked(self, question: Callable[[Lookout, int], T], at: int | None) -> T:
         if at is None:

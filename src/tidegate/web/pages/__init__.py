@@ -5,6 +5,7 @@
     parts.html    macros that pages share
     pictures.html pictures: SVG made here, with the same in words beside it
     status.html   the status page, which stands by itself and has the stylesheet in it; status.atom its feed
+    copy.html     somebody else's page, made plain; it is a sandbox
     dashboard.js  the one script, of the one page that updates itself; whole without it
 
 Whatever goes into a template is text: markup in it is shown and does nothing. The policy that is sent along forbids
