@@ -21,7 +21,7 @@ from tidegate.watch.settings import WatchSettings
 from tidegate.watch.watch import Exchange, watches_of
 watch = watches_of([WatchSettings(name="page", url="https://x.example/", contains="x")])[0]["page"]
 folder = WatchFolder(Path(sys.argv[1]))
-folder.sweep(["page"])
+folder.sweep()
 head = b"HTTP/1.1 200 OK\\r\\nContent-Type: text/plain\\r\\n\\r\\n"
 for number in itertools.count():
     body = b"%d" % (number % 10) * 3_000_000

@@ -324,14 +324,43 @@ def test_what_is_out_of_the_settings_is_forgotten_and_no_outage_of_it_goes_on(si
     place.look()
     place.settings = ()
 
-    async def start() -> None:
-        async with place.begun():
-            pass
-
-    asyncio.run(start())
+    asyncio.run(looked_at(place))
+    assert place.kinds == ["watch-down"], "a command that only looks, by whatever settings, forgets nothing"
+    assert place.copy().body == PAGE
+    asyncio.run(started(place))
     assert place.kinds == ["watch-down", "watch-not-asked"]
     assert WatchFolder(place.root).names() == ()
     assert not WatchFolder(place.root).copy_path("page").exists()
+
+
+async def looked_at(place: Place) -> None:
+    async with place.begun():
+        pass
+
+
+async def started(place: Place) -> None:
+    async with place.begun() as watching:
+        running = asyncio.ensure_future(watching.run())
+        await asyncio.to_thread(until, lambda: WatchFolder(place.root).names() == ())
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def test_a_copy_whose_note_is_lost_speaks_for_itself(site: Site, place: Place) -> None:
+    place.settings = (page(site, name="robots"),)
+    kept = place.look(name="robots")
+    (place.root / "robots/standing.json").write_bytes(b"")
+    site.mode = "error"
+    again = place.look(name="robots")
+    assert kept.copy is not None
+    assert again.copy is not None
+    assert (again.copy.digest, again.copy.taken_at, again.copy.bytes) == (
+        kept.copy.digest,
+        kept.copy.taken_at,
+        kept.copy.bytes,
+    )
+    place.settings = (page(site, name="robots", url=f"{site.url}/other"),)
+    assert place.look(name="robots").copy is None
 
 
 def until(condition: Callable[[], bool]) -> None:

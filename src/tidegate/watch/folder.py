@@ -3,15 +3,15 @@
 NAME/standing.json    how the page stood last
 NAME/copy.warc.gz     its last good copy; NAME/before.warc.gz an earlier one
 NAME/coming.*         on its way; never read
-robots/HOST.json      what robots.txt of a host said last
+.robots/HOST.json     what robots.txt of a host said last
 
 Every file is whole or as it was: written beside, synced where it cannot be had again, then renamed.
 """
 
-import contextlib
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -21,7 +21,9 @@ from msgspec import Struct
 
 from tidegate.watch import warc
 from tidegate.watch.robots import Robots
+from tidegate.watch.settings import COPY_BYTES_MAX
 from tidegate.watch.standing import Standing
+from tidegate.watch.warc import CopiedPage
 from tidegate.watch.watch import Exchange, Watch
 
 T = TypeVar("T")
@@ -29,7 +31,7 @@ T = TypeVar("T")
 COPY = "copy.warc.gz"
 BEFORE = "before.warc.gz"
 STANDING = "standing.json"
-ROBOTS = "robots"
+ROBOTS = ".robots"
 ROBOTS_FILES_MAX = 128
 FILE_BYTES_MAX = 4 << 20
 """Of a JSON file of ours."""
@@ -67,17 +69,34 @@ class WatchFolder:
 
     def names(self) -> tuple[str, ...]:
         """Watches of which something is kept."""
-        with contextlib.suppress(FileNotFoundError):
-            return tuple(sorted(path.parent.name for path in self._root.glob(f"*/{STANDING}")))
-        return ()
+        try:
+            return tuple(sorted(path.name for path in self._root.iterdir() if not path.name.startswith(".")))
+        except FileNotFoundError:
+            return ()
 
-    def read(self, name: str) -> Kept | None:
-        """None where nothing is kept, or it cannot be read: then it is begun anew."""
+    def standing(self, name: str) -> Kept | None:
+        """How it stood last; None where that is not known."""
         return _decoded(self._root / name / STANDING, Kept)
 
-    def write(self, name: str, kept: Kept) -> None:
+    def read(self, watch: Watch) -> Kept | None:
+        """How it stood last. Where that is lost, as after a power cut, its copies speak for themselves."""
+        kept = self.standing(watch.name)
+        if kept is not None:
+            return kept
+        notes = [self._note_of(watch, before=before) for before in (False, True)]
+        return Kept(url=watch.url, copy=notes[0], before=notes[1]) if any(notes) else None
+
+    def _note_of(self, watch: Watch, *, before: bool) -> CopyNote | None:
+        path = self.copy_path(watch.name, before=before)
+        try:
+            page, size = warc.read(path, COPY_BYTES_MAX), path.stat().st_size
+        except OSError:
+            return None
+        return note_of(page, size) if page.asked == watch.url else None
+
+    def write(self, name: str, kept: Kept, *, durable: bool = False) -> None:
         """How it stands."""
-        _put(self._root / name / STANDING, msgspec.json.encode(kept))
+        _put(self._root / name / STANDING, msgspec.json.encode(kept), durable=durable)
 
     def drop(self, name: str) -> None:
         """Forget a watch and its copies."""
@@ -115,18 +134,14 @@ class WatchFolder:
         for before in (False, True):
             self.copy_path(name, before=before).unlink(missing_ok=True)
 
-    def sweep(self, names: Collection[str]) -> None:
-        """Remove what died on its way, and robots files beyond what is remembered."""
-        for name in names:
+    def sweep(self) -> None:
+        """Remove what died on its way, and robots files beyond what is remembered. Not while another process keeps."""
+        for name in (ROBOTS, *self.names()):
             for path in (self._root / name).glob("coming.*"):
                 path.unlink(missing_ok=True)
         found = sorted((self._root / ROBOTS).glob("*"), key=lambda path: path.stat().st_mtime)
         for path in found[: max(0, len(found) - ROBOTS_FILES_MAX)]:
             path.unlink(missing_ok=True)
-
-    def paths(self) -> Iterator[Path]:
-        """Everything there is."""
-        yield from (self._root, *self._root.rglob("*"))
 
 
 class RobotsFolder:
@@ -170,13 +185,28 @@ def _decoded(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def _put(path: Path, data: bytes) -> None:
+def note_of(page: CopiedPage, file_bytes: int) -> CopyNote:
+    """What is to be known of a copy."""
+    return CopyNote(
+        url=page.url,
+        taken_at=page.taken_at,
+        content_type=page.content_type,
+        bytes=len(page.body),
+        file_bytes=file_bytes,
+        digest=hashlib.sha256(page.body).hexdigest(),
+    )
+
+
+def _put(path: Path, data: bytes, *, durable: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"coming.{os.getpid()}.{path.name}")
     try:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)

@@ -4,10 +4,12 @@ warcinfo       who made it, and that robots.txt was heeded
 response, request   of each redirect and of the page, the page last
 metadata       of the page: which watch it is of, and what the check was that it passed
 
-An answer's transfer coding is taken off, as by most who write WARC, and its head changed to say so.
+An answer's transfer coding is taken off, as by most who write WARC, and its head changed to say so; the head's other
+bytes are ASCII, since what reads WARC does not agree on anything else there.
 """
 
 import os
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/warc"
 VERSION = "1.1"
+_ODD = re.compile(r"[^\t -~]").sub
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,21 @@ class BadCopyError(OSError):
 
 
 def write(path: Path, watch: Watch, exchanges: Sequence[Exchange]) -> None:
-    """A new file, on the disk when this returns. Raises OSError."""
+    """A new file, on the disk when this returns. Raises OSError; BadCopyError for what WARC cannot hold."""
+    from warcio.exceptions import ArchiveLoadFailed
+    from warcio.statusandheaders import StatusAndHeadersParserException
     from warcio.warcwriter import WARCWriter
 
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
         writer = WARCWriter(file, gzip=True, warc_version=VERSION)
         writer.write_record(writer.create_warcinfo_record("", _about()))
-        for one in exchanges:
-            _write_exchange(writer, one)
-        writer.write_record(_metadata(writer, watch, exchanges))
+        try:
+            for one in exchanges:
+                _write_exchange(writer, one)
+            writer.write_record(_metadata(writer, watch, exchanges))
+        except (ArchiveLoadFailed, StatusAndHeadersParserException, EOFError, ValueError) as error:
+            raise BadCopyError(f"its answer cannot be told as WARC: {error}") from None
         file.flush()
         os.fsync(file.fileno())
 
@@ -140,12 +148,16 @@ def _metadata(writer: "WARCWriter", watch: Watch, exchanges: Sequence[Exchange])
 
 
 def _head(one: Exchange) -> bytes:
-    """As it came, but for the transfer coding, which is off, and for line ends in odd places."""
-    lines = one.head.decode("latin-1").split("\r\n")
+    """As it came, but for the transfer coding, which is off; what is no visible ASCII is written as %XX."""
+    lines = [_ODD(_escaped, line) for line in one.head.decode("latin-1").split("\r\n")]
     coded = [line for line in lines if line.lower().startswith("transfer-encoding:")]
     kept = [line for line in lines if line and line not in coded]
     length = [f"Content-Length: {len(one.body)}"] if coded else []
-    return "\r\n".join([*kept, *length, "", ""]).encode("latin-1")
+    return "\r\n".join([*kept, *length, "", ""]).encode("ascii")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"
 
 
 def _iso(at: float) -> str:

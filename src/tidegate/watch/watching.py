@@ -26,7 +26,7 @@ LOOK_AGAIN_MAX_S = 600.0
 """A sleep is never longer: clocks are set."""
 SPREAD_S = 5.0
 """Over which the first questions after a start are spread."""
-BY_HAND_PATIENCE_S = 15.0
+BY_HAND_PATIENCE_S = 60.0
 """For so long somebody who asks now waits for a pause that the host wishes for."""
 OFFLINE = "this gateway is offline"
 GONE = "it is not in the settings any more"
@@ -71,11 +71,12 @@ class Watching:
         self._turns: dict[str, asyncio.Lock] = {}
         self._woken: dict[str, asyncio.Event] = {}
         self._again = asyncio.Event()
-        folder.sweep(folder.names())
         self._take_up()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Of one process: it forgets what is no watch any more, and sweeps what died on its way."""
+        self._folder.sweep()
+        self._forget()
         tasks: dict[str, asyncio.Task[None]] = {}
         loop = asyncio.get_running_loop()
         try:
@@ -95,12 +96,22 @@ class Watching:
         """Take new settings over."""
         self.watches, self._limits = dict(watches), limits
         self._take_up()
+        self._forget()
         self._again.set()
 
     async def check(self, name: str) -> NotYet | None:
         """Ask now; None when it was asked. Raises KeyError for a watch that there is not, OSError."""
         watch = self.watches[name]
-        if (asked := await self._look(watch, BY_HAND_PATIENCE_S)) is None:
+        try:
+            async with asyncio.timeout(BY_HAND_PATIENCE_S):
+                await self._turn(name).acquire()
+        except TimeoutError:  # it is being asked, and waits for its host
+            return NotYet(BY_HAND_PATIENCE_S)
+        try:
+            asked = await self._look(watch, BY_HAND_PATIENCE_S)
+        finally:
+            self._turn(name).release()
+        if asked is None:
             self._woken.setdefault(name, asyncio.Event()).set()  # its next turn counts from now
         return asked
 
@@ -114,19 +125,22 @@ class Watching:
     # Within
 
     def _take_up(self) -> None:
-        """Know what is kept of each watch; forget those that are none any more, or of another address."""
-        for name in dict.fromkeys((*self._folder.names(), *self.kept)):
-            kept = self.kept.get(name) or self._folder.read(name)
-            watch = self.watches.get(name)
-            if watch is not None and kept is not None and kept.url == watch.url:
-                self.kept[name] = kept
-                continue
-            if kept is not None and kept.standing.state is State.DOWN:
-                self._write_down("watch-not-asked", name, f"is not asked: {GONE}", url=kept.url, reason=GONE)
-            self._folder.drop(name)
-            self.kept.pop(name, None)
+        """Know what is kept of each watch; of one that has another address by now, nothing is."""
         for name, watch in self.watches.items():
-            self.kept.setdefault(name, Kept(url=watch.url))
+            kept = self.kept.get(name) or self._folder.read(watch)
+            self.kept[name] = kept if kept is not None and kept.url == watch.url else Kept(url=watch.url)
+
+    def _forget(self) -> None:
+        """What is kept of no watch any more goes; that it is down is not told for ever."""
+        for name in (*self._folder.names(), *(set(self.kept) - set(self.watches))):
+            watch, standing = self.watches.get(name), self._folder.standing(name)
+            if watch is not None and (standing is None or standing.url == watch.url):
+                continue
+            if standing is not None and standing.standing.state is State.DOWN:
+                self._write_down("watch-not-asked", name, f"is not asked: {GONE}", url=standing.url, reason=GONE)
+            self._folder.drop(name)
+            if watch is None:
+                self.kept.pop(name, None)
 
     async def _keep(self, name: str) -> None:
         first_at, chance = self._now() + SPREAD_S * self._chance(), self._chance()
@@ -148,7 +162,8 @@ class Watching:
     async def _look_unseen(self, watch: Watch) -> float:
         """Whatever happens is told, and ends nothing; the pause that it wants."""
         try:
-            await self._look(watch, math.inf)
+            async with self._turn(watch.name):
+                await self._look(watch, math.inf)
         except OSError as error:
             self._tell("watch-failed", watch.name, f"this machine: {error}")
         except Exception as error:  # a defect of ours, which must not end the watching unseen
@@ -157,26 +172,28 @@ class Watching:
             return 0.0
         return LOOK_AGAIN_MAX_S
 
+    def _turn(self, name: str) -> asyncio.Lock:
+        return self._turns.setdefault(name, asyncio.Lock())
+
     async def _look(self, watch: Watch, patience_s: float) -> NotYet | None:
-        async with self._turns.setdefault(watch.name, asyncio.Lock()):
-            if self._offline:
-                await self._found(watch, NotAsked(OFFLINE), None)
-                return None
-            match await self._asker.ask(watch, patience_s):
-                case NotYet() as pause:
-                    return pause
-                case Nothing(reason, delay_s):
-                    self._delays[watch.name] = delay_s
-                    await self._found(watch, Bad(reason), None)
-                case Barred(reason, delay_s):
-                    self._delays[watch.name] = delay_s
-                    await self._found(watch, NotAsked(reason), None)
-                case Page() as page:
-                    self._delays[watch.name] = page.crawl_delay_s
-                    why = objection(page.exchanges[-1], watch.settings)
-                    found = Good(page.latency_s) if why is None else Bad(why, page.not_before)
-                    await self._found(watch, found, page if why is None else None)
+        if self._offline:
+            await self._found(watch, NotAsked(OFFLINE), None)
             return None
+        match await self._asker.ask(watch, patience_s):
+            case NotYet() as pause:
+                return pause
+            case Nothing(reason, delay_s):
+                self._delays[watch.name] = delay_s
+                await self._found(watch, Bad(reason), None)
+            case Barred(reason, delay_s):
+                self._delays[watch.name] = delay_s
+                await self._found(watch, NotAsked(reason), None)
+            case Page() as page:
+                self._delays[watch.name] = page.crawl_delay_s
+                why = objection(page.exchanges[-1], watch.settings)
+                found = Good(page.latency_s) if why is None else Bad(why, page.not_before)
+                await self._found(watch, found, page if why is None else None)
+        return None
 
     async def _found(self, watch: Watch, finding: Finding, page: Page | None) -> None:
         before = self.kept.get(watch.name) or Kept(url=watch.url)
@@ -193,7 +210,7 @@ class Watching:
         if self.watches.get(watch.name) is not watch:  # the settings changed meanwhile
             return
         self.kept[watch.name] = kept
-        await asyncio.to_thread(self._folder.write, watch.name, kept)
+        await asyncio.to_thread(self._folder.write, watch.name, kept, durable=turn is not None)
         if turn is not None:
             self._turned(watch, kept, turn, now)
 

@@ -14,7 +14,11 @@ import msgspec
 from tidegate.config import Gathered
 from tidegate.store.journal import Happening, Value
 from tidegate.store.sqlite_journal import SqliteJournal
+from tidegate.watch import warc
+from tidegate.watch.folder import WatchFolder
+from tidegate.watch.settings import COPY_BYTES_MAX
 from tidegate.watch.warc import CopiedPage
+from tidegate.watch.watching import Note
 from tidegate.web.watch_report import CheckReport, WatchesReport
 from tidegate.wiring.ask import NotRunningError, ask_at, ask_lines
 from tidegate.wiring.copying import give_to_owner_of
@@ -41,11 +45,11 @@ class WatchDoor:
             told = ask_at(self._layout.desk, "GET", "/watches.json", timeout_s=ANSWER_TIMEOUT_S)
             return msgspec.json.decode(told, type=WatchesReport)
         except NotRunningError:
-            return self._with(_now(Watches.watches))
+            return self._with(_now(Watches.watches), _nobody)
 
     def copied(self, name: str, *, before: bool) -> CopiedPage:
-        """What is in a copy. It is a file, so nobody has to be asked. Raises KeyError, FileNotFoundError."""
-        return self._with(lambda watches: watches.copied(name, before=before))
+        """What is in a copy. It is a file, so nobody has to be asked. Raises FileNotFoundError where there is none."""
+        return warc.read(WatchFolder(self._layout.watch).copy_path(name, before=before), COPY_BYTES_MAX)
 
     def check(self, names: tuple[str, ...], told: Callable[[CheckReport], None]) -> tuple[CheckReport, ...]:
         """Ask now; each is told as it ends. Raises KeyError, with a sentence, for one that there is not."""
@@ -65,23 +69,22 @@ class WatchDoor:
                 async for one in watches.check(names):
                     heard(one)
 
-            self._with(look)
+            with self._journal() as note:
+                self._with(look, note)
         return tuple(done)
 
-    def _with(self, look: Callable[[Watches], Awaitable[T]]) -> T:
-        with self._journal() as note:
+    def _with(self, look: Callable[[Watches], Awaitable[T]], note: Note) -> T:
+        async def run() -> T:
+            watches = Watches(self._settings, self._layout, note, lambda _: None, running=False)
+            try:
+                return await look(watches)
+            finally:
+                watches.close()
 
-            async def run() -> T:
-                watches = Watches(self._settings, self._layout, note, lambda _: None, running=False)
-                try:
-                    return await look(watches)
-                finally:
-                    watches.close()
-
-            return asyncio.run(run())
+        return asyncio.run(run())
 
     @contextmanager
-    def _journal(self) -> Iterator[Callable[..., None]]:
+    def _journal(self) -> Iterator[Note]:
         self._layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             journal = SqliteJournal(self._layout.journal)
@@ -108,6 +111,11 @@ class WatchDoor:
                 give_to_owner_of(fd, self._layout.state)
             finally:
                 os.close(fd)
+
+
+def _nobody(kind: str, subject: str, **data: Value) -> None:
+    """Who only looks writes nothing down."""
+    raise AssertionError(f"{kind} of {subject}: {data}")
 
 
 def _now(ask: Callable[[Watches], T]) -> Callable[[Watches], Awaitable[T]]:
