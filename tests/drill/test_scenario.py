@@ -82,6 +82,14 @@ def test_each_stretch_runs_at_its_own_pace() -> None:
     assert tempo.factor_at(61.0) == 360.0
 
 
+def test_the_usual_pace_is_that_of_most_of_the_story_however_long_a_slow_moment_takes() -> None:
+    assert (
+        Tempo(plain("until = 2026-04-30T16:30:00Z\nfactor = 60.0", 'until = "+50m"\nfactor = 8.0')).usual_factor
+        == 360.0
+    )
+    assert Tempo(shipped("canonical-2026")).usual_factor == 2_000.0
+
+
 @given(st.floats(0, 7_200))
 def test_the_story_and_the_clock_agree_at_each_moment(story_s: float) -> None:
     tempo = Tempo(plain())

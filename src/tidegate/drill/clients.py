@@ -123,7 +123,9 @@ class Host:
         except (OSError, http.client.HTTPException):
             connection.close()
         is_right = status == 304 or (status == 200 and fleet.published.lists(path, body))
-        fleet.told(Request(begun, time.time(), status, len(body), is_right, is_used=True, path=path, how=how))
+        digest = _sha256(body) if status == 200 else ""
+        now = time.time()
+        fleet.told(Request(begun, now, status, len(body), is_right, is_used=True, path=path, how=how, digest=digest))
         return body if is_right and status == 200 else b""
 
 

@@ -20,6 +20,8 @@ class Request:
     path: str
     how: str = ""
     """The word in X-Tidegate."""
+    digest: str = ""
+    """SHA-256 of the body, where it came whole with 200."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,18 @@ class Answer:
     at: float
     until: float
     status: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A request that a source got, and what it gave, as the source itself counted it."""
+
+    source: str
+    at: float
+    path: str
+    status: int
+    """0: no head was sent."""
     bytes: int
 
 
@@ -79,6 +93,7 @@ class Record:
     ended_at: float = 0.0
     requests: list[Request] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    given: tuple[Given, ...] = ()
     samples: list[Sample] = field(default_factory=list)
     steps: list[Staging] = field(default_factory=list)
     uncompressed_s: float = 0.0

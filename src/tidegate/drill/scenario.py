@@ -317,6 +317,14 @@ class Tempo:
         """How fast the story runs then."""
         return self._found(lambda one: clock_s <= one[1] + (one[2] - one[0]) / one[3], lambda one: one[3])
 
+    @property
+    def usual_factor(self) -> float:
+        """The pace that most of the story runs at, however long that takes by the clock."""
+        runs: dict[float, float] = {}
+        for story_s, _, until, factor in self._stretches:
+            runs[factor] = runs.get(factor, 0.0) + until - story_s
+        return max(runs, key=runs.__getitem__)
+
     def _found(
         self,
         fits: Callable[[tuple[float, float, float, float]], bool],

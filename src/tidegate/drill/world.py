@@ -10,6 +10,7 @@ import msgspec
 
 from tidegate.drill.clients import Published
 from tidegate.drill.mirror import Mirror
+from tidegate.drill.record import Given
 from tidegate.drill.scenario import Fault, Publish, Scenario, span_s
 from tidegate.drill.simulator import faults as simulated
 from tidegate.drill.simulator.archive import SimulatedArchive
@@ -99,6 +100,14 @@ class World:
         for target in self._scenario.targets(fault):
             if target in self.mirrors:
                 self.mirrors[target].end(fault)
+
+    def given(self) -> tuple[Given, ...]:
+        """What each source was asked for up to now, and gave."""
+        return tuple(
+            Given(mirror.url, one.at, one.path, one.status, one.sent_bytes)
+            for mirror in self.mirrors.values()
+            for one in tuple(mirror.server.requests)
+        )
 
     def close(self) -> None:
         """End every server."""

@@ -9,6 +9,9 @@ _WORDS = {
     "status-during/index.html": "the status page when nobody was left",
     "status/index.html": "the status page at the end",
     "journal.jsonl": "the journal",
+    "hosts.jsonl": "each request of a host, as the host counted it",
+    "apt.jsonl": "each answer that the real apt says it got",
+    "sources.jsonl": "each request that a source got, as the source counted it",
     "report.json": "the report, for programs",
     "scenario.json": "the scenario",
 }

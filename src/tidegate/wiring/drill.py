@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,8 +236,9 @@ def write(
     out.mkdir(parents=True, exist_ok=True)
     texts = {
         "run.svg": picture(scenario, tempo, record, played.incidents, report.verdict),
-        "journal.jsonl": "".join(msgspec.json.encode(one).decode() + "\n" for one in played.events),
+        "journal.jsonl": _lines(played.events),
         "scenario.json": msgspec.json.format(msgspec.json.encode(scenario), indent=2).decode(),
+        **_counted(record),
     }
     for one in played.incidents:
         made = draft(one, played.newest)
@@ -248,3 +249,15 @@ def write(
     for name, text in texts.items():
         (out / name).write_text(text)
     return (*texts, *pages, "report.json")
+
+
+def _counted(record: Record) -> dict[str, str]:
+    """What clients were given and sources gave, as each counted it: whoever doubts a number can count again."""
+    if not record.given:
+        return {}
+    answers = [answer for run in record.runs for answer in run.answers]
+    return {"hosts.jsonl": _lines(record.requests), "apt.jsonl": _lines(answers), "sources.jsonl": _lines(record.given)}
+
+
+def _lines(values: Iterable[object]) -> str:
+    return "".join(msgspec.json.encode(one).decode() + "\n" for one in values)

@@ -77,7 +77,7 @@ class Lab:
         self.tempo = Tempo(scenario)
         self._orders: dict[int, Staged] = {}
         self._slowloris: dict[int, Slowloris] = {}
-        self.refresh_s = max(REFRESH_S_MIN, span_s(scenario.refresh) / self._usual_factor())
+        self.refresh_s = max(REFRESH_S_MIN, span_s(scenario.refresh) / self.tempo.usual_factor)
         self.world = World(scenario, root)
         self.seen = Watching(self.world, self.tempo)
         settings = settings_toml(
@@ -91,12 +91,6 @@ class Lab:
         uses, published = scenario.clients.uses, self.world.published
         fleet = Fleet(self.gateway.port, ALIAS, SUITE, uses, published, self.seen.asked, self.seen.was_shown)
         self.crowd = Crowd(scenario.clients, fleet, root, self.world.keyring, every_s=self._every_s)
-
-    def _usual_factor(self) -> float:
-        """The pace that most of the drill runs at."""
-        tempo, count = self.tempo, 400
-        factors = [tempo.factor_at(tempo.lasts_s * i / count) for i in range(count)]
-        return max(set(factors), key=factors.count)
 
     def _every_s(self) -> float:
         """How often each client asks now."""
@@ -121,6 +115,7 @@ class Lab:
             self.crowd.end()
             self._let_go()
         record.ended_at = time.time()
+        record.given = self.world.given()
         return record
 
     def status(self) -> StatusReport:

@@ -80,6 +80,7 @@ class Request:
     path: str  # decoded, without the server's prefix and leading slash
     headers: Mapping[str, str]  # names in lower case
     connection: int  # number of the connection it came on
+    at: float = field(default_factory=time.time)  # when it was there, epoch seconds
     status: int = 0  # 0: no whole head was sent
     sent_bytes: int = 0  # of the body
     done: bool = False  # whether the answer is over, well or not
