@@ -8,6 +8,7 @@
 #   make bench   against nginx, apt-cacher-ng and squid             (ARGS="--only hits --rounds 7")
 #   make demo    the outage of 2026-04-30 in 70 seconds, with the real apt: pages, picture, post-mortem in demo/
 #   make faults  every fault of a source, and what each client makes of it  (ARGS="--quick --fault reset")
+#   make soak    half an hour under constant load: memory, journal, answers: docs/soak.md (MINUTES=3 for a trial)
 #   make histories  the deciding code in virtual time, from seeds     (SEEDS=5000, or ARGS="--seed 17 -v")
 #   make clickhouse  docs/clickhouse.md, in the embedded ClickHouse (180 MB to fetch)
 #   make man     dist/tidegate.1
@@ -24,6 +25,7 @@ WORKERS := $(shell echo $$(($$(nproc) + 1)))
 PYTEST := $(VENV)/bin/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 ARGS ?=
 SEEDS ?= 1000
+MINUTES ?= 30
 
 .PHONY: setup serve test lint check bench faults histories clickhouse man lock clean
 .NOTPARALLEL:
@@ -63,6 +65,10 @@ demo-pictures: setup-dev demo
 
 faults: setup-dev
 	$(VENV)/bin/python -m tests.lab $(ARGS)
+
+.PHONY: soak
+soak: setup-dev
+	$(VENV)/bin/python -m tests.soak --minutes $(MINUTES) $(if $(filter 30,$(MINUTES)),--write) $(ARGS)
 
 histories: setup-dev
 	$(VENV)/bin/python -m tests.histories --seeds $(SEEDS) $(ARGS)

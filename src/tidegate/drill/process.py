@@ -51,6 +51,12 @@ class LabGateway:
         """apt's proxy."""
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Its process. It has to be started."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> float:
         """Start it, and wait until it serves what it is to serve; how long that took. Raises LabError."""
         begun = time.monotonic()
