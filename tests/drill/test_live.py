@@ -166,7 +166,7 @@ def test_faults_hold_in_each_worker_and_in_the_desk_and_nothing_of_them_is_left(
     all_gone(house)
     wrong_bytes_are_caught(house)
     what_nobody_signed_and_what_is_torn_is_not_adopted(house)
-    nobody_renews_it(house)
+    the_command_plays_a_scenario_and_is_killed(house)
     the_leading_worker_is_killed(house)
     it_does_not_begin_where_clients_would_suffer(house)
     assert not house.events("") & {"violation", "refused", "incomplete", "alone-begun", "feed-failed"}
@@ -207,7 +207,10 @@ def wrong_bytes_are_caught(house: House) -> None:
     house.end()
     house.begin(house.on_all("refuse")[1], name="only-the-liar-is-left")
     assert house.fresh() == (AT_ONCE, 0)
-    house.end()
+    tidegate("drill", "--stop", "--state", house.gateway.state, "--config", house.gateway.config).good()
+    assert house.state().reason.startswith("stopped by ")
+    with pytest.raises(KeyError, match="stopped by"):
+        house.order(*house.on_all("refuse"), name="only-the-liar-is-left")
 
 
 def what_nobody_signed_and_what_is_torn_is_not_adopted(house: House) -> None:
@@ -225,16 +228,6 @@ def what_nobody_signed_and_what_is_torn_is_not_adopted(house: House) -> None:
     house.end()
     house.gateway.wait_for(lambda: house.mark() > before, 20.0)
     house.wait_for_event("drill-ended", "forged")
-
-
-def nobody_renews_it(house: House) -> None:
-    house.begin(*house.on_all("silence"), lease_s=1.0, name="left")
-    assert house.state().state == "running"
-    house.gateway.wait_for(lambda: house.state().state == "stopped", 10.0)
-    assert house.state().reason == "nobody renewed it"
-    house.gateway.wait_for(lambda: house.fresh() == (AT_ONCE, 0), 10.0)
-    with pytest.raises(KeyError, match="stopped"):
-        house.order(*house.on_all("refuse"), name="left")
 
 
 def the_leading_worker_is_killed(house: House) -> None:
@@ -256,13 +249,16 @@ def it_does_not_begin_where_clients_would_suffer(house: House) -> None:
     assert house.state().state == "none"
 
 
-def test_the_command_plays_a_scenario_and_killed_it_leaves_the_gateway_as_it_was(house: House, tmp_path: Path) -> None:
-    gateway = house.gateway
-    command = [
-        *(sys.executable, "-m", "tidegate", "drill", "operator-lost", "--live", "--minutes", "0.1", "--json"),
-        *("--state", str(gateway.state), "--config", str(gateway.config), "--out", str(tmp_path / "out")),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+def the_command_plays_a_scenario_and_is_killed(house: House) -> None:
+    """Sources and feed are a captive portal, and clients are served; then the command is killed in the middle."""
+    gateway, out = house.gateway, house.gateway.root / "out"
+    house.gateway.wait_for(lambda: house.readiness() == "ok", 30.0)
+
+    def command(scenario: str) -> list[str]:
+        words = [sys.executable, "-m", "tidegate", "drill", scenario, "--live", "--minutes", "0.1", "--json"]
+        return [*words, "--state", str(gateway.state), "--config", str(gateway.config), "--out", str(out)]
+
+    with subprocess.Popen(command("captive-portal"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
             assert gateway.get(HELD).status == 200
             time.sleep(0.1)
@@ -270,13 +266,15 @@ def test_the_command_plays_a_scenario_and_killed_it_leaves_the_gateway_as_it_was
         assert process.stderr is not None
         report, said = json.loads(process.stdout.read()), process.stderr.read().decode()
     assert report["verdict"] == "passed", said
-    assert report["ground"] == "live"
+    assert (report["ground"], report["left_out"]) == ("live", [])
     assert report["requests"] == report["served"] > 0
-    assert (tmp_path / "out/run.svg").exists()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    assert "feed-failed" in house.events(report["name"])
+    assert (out / "run.svg").exists()
+    with subprocess.Popen(command("operator-lost"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         gateway.wait_for(lambda: "out" in house.states(), 30.0)
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
     gateway.wait_for(lambda: house.state().state == "stopped", 20.0)
+    assert house.state().reason == "nobody renewed it"
     assert house.states() <= {"good", "unused"}
 
 

@@ -24,6 +24,9 @@ _STATE: Mapping[str, str] = {
     "out": "out",
     "wrong bytes": "wrong",
 }
+MARK_ROWS = 4
+"""Of numbers of steps, one above the other where many steps are played at once."""
+MARK_HEIGHT, MARK_WIDTH = 9, 13
 _KEY = {"good": "well", "behind": "behind", "trial": "on trial", "out": "out"}
 _STYLE = """\
 svg { font-family: "DejaVu Sans", Verdana, sans-serif; font-size: 12px; background: #ffffff; }
@@ -67,7 +70,7 @@ class _Drawing:
         self._lasts_s = max(tempo.lasts_s, last, 1e-3)
 
     def lines(self) -> Iterator[str]:
-        body, y = [], 66
+        body, y = [], 66 + (MARK_ROWS - 1) * MARK_HEIGHT
         fresh = [self._freshness] if any(one.best_generation for one in self._record.samples) else []
         for draw in (self._requests, self._sources, *fresh, self._spans):
             drawn = list(draw(y))
@@ -169,10 +172,14 @@ class _Drawing:
             yield f'<text {place} y="{top + 12}">{said}</text>'
 
     def _marks(self, steps: "list[Staging]", top: int, bottom: int) -> Iterator[str]:
+        ends = [0.0] * MARK_ROWS
         for number, step in enumerate(steps, 1):
             x = self._x(step.clock_s)
+            row = next((one for one, end in enumerate(ends) if end <= x), ends.index(min(ends)))
+            ends[row] = x + MARK_WIDTH
+            y = top - 1 + row * MARK_HEIGHT
             yield f'<line class="mark" x1="{x}" y1="{top}" x2="{x}" y2="{bottom}"/>'
-            yield f'<text class="quiet" x="{x}" y="{top - 1 if number % 2 else top + 9}" font-size="9">{number}</text>'
+            yield f'<text class="quiet" x="{x}" y="{y}" font-size="9">{number}</text>'
 
     def _axis(self, y: int) -> Iterator[str]:
         for number in range(TICKS):

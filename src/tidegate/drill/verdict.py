@@ -41,6 +41,12 @@ def _value(measure: str, measured: Mapping[str, float]) -> float | None:
     return measured.get(measure, 0.0 if MEASURES[measure.partition(":")[0]].takes else None)
 
 
+def _meaning(measure: str) -> str:
+    """Of one that counts something, without how it is written."""
+    found = MEASURES[measure.partition(":")[0]]
+    return found.meaning.partition(": ")[2] if found.takes else found.meaning
+
+
 def _judged(expect: Expect, value: float | None) -> Verdict:
     bounds = [
         f"at least {expect.at_least:g}" if expect.at_least is not None else "",
@@ -54,7 +60,7 @@ def _judged(expect: Expect, value: float | None) -> Verdict:
         verdict = "passed" if fits else "failed"
     return Verdict(
         measure=expect.measure,
-        meaning=MEASURES[expect.measure.partition(":")[0]].meaning,
+        meaning=_meaning(expect.measure),
         expected=", ".join(filter(None, bounds)),
         measured=value,
         verdict=verdict,
