@@ -19,9 +19,10 @@ from tidegate.web.settings import StatusSettings
 from tidegate.web.status_files import files_of
 from tidegate.web.status_page import Known, StatusPage, news, status_page
 from tidegate.web.status_words import WORDS
+from tidegate.web.watch_report import WatchReport, WatchState
 
 ATOM = "{http://www.w3.org/2005/Atom}"
-INTERNAL = {"not-ready", "store-full", "bit-rot"}
+INTERNAL = {"not-ready", "store-full", "bit-rot", "watch-down"}
 ALWAYS = Record(((0.0, NOW),), {})
 
 
@@ -45,6 +46,26 @@ def alone() -> History:
 
 def test_every_condition_has_words_for_people_or_is_its_operators_business() -> None:
     assert {rule.name for rule in RULES} == WORDS.keys() | INTERNAL
+
+
+def test_others_pages_are_there_only_where_their_owner_says_so_and_make_nothing_worse() -> None:
+    def watched(name: str, state: WatchState, public_as: str = "") -> WatchReport:
+        return WatchReport(name=name, url=f"https://{name}.example/", state=state, public_as=public_as, since=int(NOW))
+
+    watches = (
+        watched("status", "down", "The vendor's <status>"),
+        watched("blog", "not-asked", "Blog"),
+        watched("x", "up"),
+    )
+    known = Known(status(int(NOW), alone=False), (), (), ALWAYS, watches)
+    made = status_page(known, StatusSettings(), NOW)
+    assert (made.level, made.headline) == (page().level, page().headline)
+    assert news(made) != news(page())
+    text = files_of(made)["index.html"].decode()
+    assert "The vendor&#39;s &lt;status&gt;" in text
+    assert "down since" in text
+    assert "https://x.example/" not in text
+    assert [one["state"] for one in json.loads(files_of(made)["status.json"])["elsewhere"]] == ["down", "not-asked"]
 
 
 def test_it_says_what_is_affected_since_when_and_what_to_do() -> None:

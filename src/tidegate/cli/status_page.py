@@ -68,6 +68,7 @@ def _page(config: Path | None, state: Path | None, drill: str) -> "StatusPage":
     from tidegate.web.status_page import status_page as made
     from tidegate.wiring.ask import status
     from tidegate.wiring.ask_advisories import AdvisoriesDoor
+    from tidegate.wiring.ask_watch import WatchDoor
     from tidegate.wiring.incidents import Incidents
     from tidegate.wiring.journal import journal_of
     from tidegate.wiring.status_page import last_run, recorded
@@ -78,11 +79,12 @@ def _page(config: Path | None, state: Path | None, drill: str) -> "StatusPage":
         feeds = AdvisoriesDoor(gathered, os.environ).status().feeds
     except FileNotFoundError:
         feeds = ()
+    watches = WatchDoor(gathered, os.environ).watches().watches
     now = time.time()
     try:
         with journal_of(gathered, os.environ) as journal:
             incidents = Incidents(journal, gathered.settings.incidents).all(now)
-            known = Known(told, incidents, feeds, recorded(journal, last_run(journal, told)))
+            known = Known(told, incidents, feeds, recorded(journal, last_run(journal, told)), watches)
             return made(known, gathered.settings.status, now, drill=drill)
     except sqlite3.Error as error:
         raise OSError(str(error)) from error

@@ -49,6 +49,13 @@ class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         str, Meta(description="its vendor's archive: told with the incidents of that one; empty: of every archive")
     ] = ""
     incident: Annotated[bool, Meta(description="that it is down is an incident by itself")] = False
+    public_as: Annotated[
+        str,
+        Meta(
+            max_length=100,
+            description="its name on the status page (`status.directory`); empty: it is not there",
+        ),
+    ] = ""
     private: Annotated[bool, Meta(description="the name may resolve to a private, loopback or link-local address")] = (
         False
     )

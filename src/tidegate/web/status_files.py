@@ -22,6 +22,7 @@ from tidegate.incidents.telling import span
 from tidegate.web.days import Level
 from tidegate.web.pages import Frame, asset, render
 from tidegate.web.status_page import Component, StatusPage, Told
+from tidegate.web.watch_report import WatchState
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -54,6 +55,15 @@ class AffectedReport(Struct, frozen=True, kw_only=True):
     lacking: int
 
 
+class ElsewhereReport(Struct, frozen=True, kw_only=True):
+    """A page of somebody else's. `since`: in this state; epoch seconds, UTC; null: not known."""
+
+    name: str
+    url: str
+    state: WatchState
+    since: int | None
+
+
 class StatusPageReport(Struct, frozen=True, kw_only=True):
     """`status.json`, and `tidegate status-page --json`. Not to be believed after `believe_until`."""
 
@@ -68,6 +78,9 @@ class StatusPageReport(Struct, frozen=True, kw_only=True):
     affected: tuple[AffectedReport, ...]
     components: tuple[ComponentReport, ...]
     past: tuple[AffectedReport, ...]
+    elsewhere: Annotated[
+        tuple[ElsewhereReport, ...], Meta(description="others' pages, asked from here: no part of the level above")
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,9 @@ def report(page: StatusPage) -> StatusPageReport:
         affected=tuple(map(_affected, page.affected)),
         components=tuple(map(_component, page.components)),
         past=tuple(map(_affected, page.past)),
+        elsewhere=tuple(
+            ElsewhereReport(name=one.name, url=one.url, state=one.state, since=one.since) for one in page.elsewhere
+        ),
     )
 
 

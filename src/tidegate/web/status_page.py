@@ -15,6 +15,7 @@ from tidegate.web.days import DAY_S, DAYS, Days, Level, Record, Stretch, days, l
 from tidegate.web.report import StatusReport, SuiteReport
 from tidegate.web.settings import StatusSettings
 from tidegate.web.status_words import GATEWAY, WORDS, Words
+from tidegate.web.watch_report import WatchReport, WatchState
 
 STATUS_OLD_S = 60
 DOWN = "gateway"
@@ -52,6 +53,19 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A page of somebody else's that is watched from here, and that its owner lets people know of. `since` may be None.
+
+    How it is says nothing of what is served here, and makes the whole no worse.
+    """
+
+    name: str
+    url: str
+    state: WatchState
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatusPage:
     """All of it. Times are epoch seconds."""
 
@@ -67,6 +81,7 @@ class StatusPage:
     affected: tuple[Told, ...]
     components: tuple[Component, ...]
     past: tuple[Told, ...]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,7 @@ class Known:
     incidents: Sequence[Incident]
     feeds: Sequence[FeedReport]
     record: Record
+    watches: Sequence[WatchReport] = ()
 
 
 def status_page(known: Known, settings: StatusSettings, now: float, *, drill: str = "") -> StatusPage:
@@ -102,6 +118,9 @@ def status_page(known: Known, settings: StatusSettings, now: float, *, drill: st
         affected=affected,
         components=components,
         past=tuple(over)[:PAST_MAX],
+        elsewhere=tuple(
+            Elsewhere(one.public_as, one.url, one.state, one.since) for one in known.watches if one.public_as
+        ),
     )
 
 
@@ -113,7 +132,12 @@ def news(page: StatusPage) -> object:
         [(one.name, one.level, one.note, [(part.name, part.level, part.note) for part in one.parts])
          for one in page.components],
         page.past,
+        page.elsewhere,
     )  # fmt: skip
+
+
+def _elsewhere(watches: Iterable[WatchReport]) -> tuple[Elsewhere, ...]:
+    return tuple(Elsewhere(one.public_as, one.url, one.state, one.since) for one in watches if one.public_as)
 
 
 def _headline(level: Level, affected: Sequence[Told], known: Known, now: float) -> str:

@@ -29,6 +29,7 @@ class WatchReport(Struct, frozen=True, kw_only=True):
     name: str
     url: str
     state: WatchState
+    public_as: Annotated[str, Meta(description="what it is called on the status page; empty: it is not on it")] = ""
     since: MaybeAt = None
     reason: Annotated[str, Meta(description="what is bad, or why nobody is asked; may be empty")] = ""
     checked_at: Annotated[int | None, Meta(description="epoch seconds of the last answer, or of none; null: never")] = (
@@ -90,6 +91,7 @@ def watch_report(watch: Watch, kept: Kept, next_at: float | None, now: float) ->
         name=watch.name,
         url=watch.url,
         state=state.value,
+        public_as=watch.settings.public_as,
         since=_whole(since),
         reason=reason,
         checked_at=_whole(standing.asked_at),

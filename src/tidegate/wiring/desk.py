@@ -99,6 +99,7 @@ class Desk:
             incidents.all,
             lambda: self.observing.status,
             self._feeds,
+            watches,
             tell,
         )
         tokens = TokenFile(layout.tokens)

@@ -17,6 +17,7 @@ from tidegate.web.report import StatusReport
 from tidegate.web.settings import StatusSettings
 from tidegate.web.status_files import files_of
 from tidegate.web.status_page import Known, StatusPage, news, status_page
+from tidegate.web.watch_report import WatchesReport, WatchReport
 from tidegate.wiring.news import News, Tell
 
 LOOK_EVERY_S = 5.0
@@ -87,6 +88,7 @@ class StatusPages:
         incidents: Callable[[], Sequence[Incident]],
         status: Callable[[], StatusReport | None],
         feeds: Callable[[], Awaitable[Sequence[FeedReport]]],
+        watches: Callable[[], WatchesReport],
         tell: Tell,
     ) -> None:
         """`incidents` is called in a thread."""
@@ -95,6 +97,7 @@ class StatusPages:
         self._incidents = incidents
         self._status = status
         self._feeds = feeds
+        self._watches = watches
         self._tell = tell
         self._written: StatusPage | None = None
         self._fresh = asyncio.Event()
@@ -132,7 +135,8 @@ class StatusPages:
     async def _look(self, now: float) -> None:
         settings, status = self.settings, self._status()
         feeds = await self._feeds()
-        page = await asyncio.to_thread(self._page, settings, status, feeds, now)
+        watches = self._watches().watches
+        page = await asyncio.to_thread(self._page, settings, status, feeds, watches, now)
         before = self._written
         is_due = before is None or not before.written_at <= now < before.next_at - LOOK_EVERY_S
         if before is not None and not is_due and news(page) == news(before):
@@ -143,9 +147,15 @@ class StatusPages:
             self._fresh.set()
 
     def _page(
-        self, settings: StatusSettings, status: StatusReport | None, feeds: Sequence[FeedReport], now: float
+        self,
+        settings: StatusSettings,
+        status: StatusReport | None,
+        feeds: Sequence[FeedReport],
+        watches: Sequence[WatchReport],
+        now: float,
     ) -> StatusPage:
-        known = Known(status, self._incidents(), feeds, recorded(self._journal, last_run(self._journal, status)))
+        past = recorded(self._journal, last_run(self._journal, status))
+        known = Known(status, self._incidents(), feeds, past, watches)
         return status_page(known, settings, now)
 
     async def _publish(self, settings: StatusSettings) -> None:
