@@ -223,7 +223,13 @@ def test_pauses_that_a_host_wishes_for_are_made(site: Site, place: Place) -> Non
         site.robots = b"User-agent: *\nCrawl-delay: 3600\n"
         place.now += DAY_S
         async with place.begun() as watching:
-            return await watching.check("page")
+            pause = await watching.check("page")
+        async with place.begun() as watching:  # a restart does not forget it
+            asked_at, due_at = watching.kept["page"].standing.asked_at, watching.next_at("page")
+            assert asked_at is not None
+            assert due_at is not None
+            assert due_at >= asked_at + 3_600
+        return pause
 
     asked = site.asked["/status"]
     pause = asyncio.run(impatient())

@@ -58,21 +58,18 @@ class Page(NamedTuple):
     exchanges: tuple[Exchange, ...]
     latency_s: float
     not_before: float
-    crawl_delay_s: float
 
 
 class Nothing(NamedTuple):
     """Nothing came, and why."""
 
     reason: str
-    crawl_delay_s: float = 0.0
 
 
 class Barred(NamedTuple):
     """It was not asked for: robots.txt forbids it, or is not known."""
 
     reason: str
-    crawl_delay_s: float = 0.0
 
 
 class NotYet(NamedTuple):
@@ -129,15 +126,14 @@ class Asker:
         """The page, within its time. `patience_s`: for so long a host's wish for a pause is waited for."""
         endpoint, target = watch.endpoint, watch.target
         exchanges: list[Exchange] = []
-        left_s, delay_s = watch.settings.timeout_s, 0.0
+        left_s = watch.settings.timeout_s
         for _ in range(self._redirects_max + 1):
             async with self._turn(endpoint, patience_s) as host:
                 if host is None:
                     return NotYet(patience_s)
                 allowed = await self._permit(endpoint, target, host)
-                delay_s = max(delay_s, allowed.crawl_delay_s)
                 if not allowed.allowed:
-                    return Barred(_barred(exchanges, endpoint, target, allowed), delay_s)
+                    return Barred(_barred(exchanges, endpoint, target, allowed))
                 wait_s = host.asked_at + max(GAP_S, allowed.crawl_delay_s) - time.monotonic()
                 if wait_s > patience_s:
                     return NotYet(wait_s)
@@ -147,9 +143,9 @@ class Asker:
                     async with self._at_once, asyncio.timeout(max(0.1, left_s)):
                         await self._get(endpoint, target, taking)
                 except TimeoutError:
-                    return Nothing(f"no whole answer within {watch.settings.timeout_s:g} s", delay_s)
+                    return Nothing(f"no whole answer within {watch.settings.timeout_s:g} s")
                 except (FetchError, OSError) as error:
-                    return Nothing(_in_words(error), delay_s)
+                    return Nothing(_in_words(error))
                 finally:
                     host.asked_at = time.monotonic()
             left_s -= time.monotonic() - begun
@@ -159,12 +155,17 @@ class Asker:
             if told.status not in STATUSES or watch.settings.status == told.status:
                 waits = retry_after_s(told.headers.get("retry-after"), self._now()) or 0.0
                 not_before = self._now() + min(waits, NOT_BEFORE_MAX_S) if waits else 0.0
-                return Page(tuple(exchanges), taking.answered_at - begun, not_before, delay_s)
+                return Page(tuple(exchanges), taking.answered_at - begun, not_before)
             try:
                 endpoint, target = next_hop(endpoint, target, told.headers.get("location"))
             except FetchError as error:
-                return Nothing(_in_words(error), delay_s)
-        return Nothing(f"redirects more than {self._redirects_max} times", delay_s)
+                return Nothing(_in_words(error))
+        return Nothing(f"redirects more than {self._redirects_max} times")
+
+    def crawl_delay_s(self, watch: Watch) -> float:
+        """Between two questions to its host, as far as that was heard."""
+        known = self._files.get(place_of_host(watch.endpoint))
+        return robots.permit(known, watch.target).crawl_delay_s if known is not None else 0.0
 
     @asynccontextmanager
     async def _turn(self, endpoint: Endpoint, patience_s: float) -> "AsyncIterator[_Host | None]":

@@ -122,9 +122,12 @@ def next_at(
     return max(asked_at + pause * (1 + JITTER_SHARE * chance), standing.not_before)
 
 
-def told_state(standing: Standing, watch: WatchSettings, now: float) -> tuple[State, float | None]:
+def told_state(
+    standing: Standing, watch: WatchSettings, now: float, *, crawl_delay_s: float = 0.0
+) -> tuple[State, float | None]:
     """The state as it may be told now, and since when: what nobody looked at for long is not known any more."""
-    limit_s = max(STALE_PERIODS * watch.every_s, standing.not_before - (standing.asked_at or 0.0) + watch.every_s)
+    period_s = max(watch.every_s, crawl_delay_s)
+    limit_s = max(STALE_PERIODS * period_s, standing.not_before - (standing.asked_at or 0.0) + period_s)
     if standing.state in (State.UP, State.DOWN) and now - (standing.asked_at or 0.0) > limit_s:
         return State.UNKNOWN, standing.asked_at
     return standing.state, standing.since

@@ -19,7 +19,7 @@ from tidegate.watch import copies
 from tidegate.watch.asking import Asker, Barred, Nothing, NotYet, Page
 from tidegate.watch.folder import CopyNote, Kept, WatchFolder
 from tidegate.watch.settings import CopiesSettings
-from tidegate.watch.standing import Bad, Finding, Good, NotAsked, State, Turn, after, next_at
+from tidegate.watch.standing import Bad, Finding, Good, NotAsked, State, Turn, after, next_at, told_state
 from tidegate.watch.watch import Exchange, Watch, objection
 
 LOOK_AGAIN_MAX_S = 600.0
@@ -57,7 +57,7 @@ class Watching:
         """`room`: bytes that may be written beside what is served. Raises OSError."""
         self.watches = dict(watches)
         self.kept: dict[str, Kept] = {}
-        self.told: list[Callable[[str, str, str], None]] = []
+        self.hearers: list[Callable[[str, str, str], None]] = []
         """Called with what was written down: the kind, the watch, a sentence."""
         self._limits = limits
         self._asker = asker
@@ -67,7 +67,6 @@ class Watching:
         self._offline = offline
         self._now = now
         self._chance = chance
-        self._delays: dict[str, float] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._woken: dict[str, asyncio.Event] = {}
         self._again = asyncio.Event()
@@ -115,12 +114,17 @@ class Watching:
             self._woken.setdefault(name, asyncio.Event()).set()  # its next turn counts from now
         return asked
 
+    def told(self, name: str) -> tuple[State, float | None]:
+        """The state of a page as it may be told now, and since when."""
+        watch, standing = self.watches[name], self.kept[name].standing
+        return told_state(standing, watch.settings, self._now(), crawl_delay_s=self._asker.crawl_delay_s(watch))
+
     def next_at(self, name: str) -> float | None:
         """When it is asked next, give or take; None where nobody is asked."""
         watch, kept = self.watches[name], self.kept[name]
         if self._offline:
             return None
-        return next_at(kept.standing, watch.settings, self._now(), crawl_delay_s=self._delays.get(name, 0.0))
+        return next_at(kept.standing, watch.settings, self._now(), crawl_delay_s=self._asker.crawl_delay_s(watch))
 
     # Within
 
@@ -148,7 +152,7 @@ class Watching:
         while True:
             woken.clear()
             watch, kept, now = self.watches[name], self.kept[name], self._now()
-            delay_s = self._delays.get(name, 0.0)
+            delay_s = self._asker.crawl_delay_s(watch)
             due_at = next_at(kept.standing, watch.settings, now, crawl_delay_s=delay_s, chance=chance)
             wait_s = max(due_at, min(first_at, now + SPREAD_S)) - now
             if wait_s <= 0:
@@ -182,14 +186,11 @@ class Watching:
         match await self._asker.ask(watch, patience_s):
             case NotYet() as pause:
                 return pause
-            case Nothing(reason, delay_s):
-                self._delays[watch.name] = delay_s
+            case Nothing(reason):
                 await self._found(watch, Bad(reason), None)
-            case Barred(reason, delay_s):
-                self._delays[watch.name] = delay_s
+            case Barred(reason):
                 await self._found(watch, NotAsked(reason), None)
             case Page() as page:
-                self._delays[watch.name] = page.crawl_delay_s
                 why = objection(page.exchanges[-1], watch.settings)
                 found = Good(page.latency_s) if why is None else Bad(why, page.not_before)
                 await self._found(watch, found, page if why is None else None)
@@ -270,5 +271,5 @@ class Watching:
         self._tell(kind, name, text)
 
     def _tell(self, kind: str, name: str, text: str) -> None:
-        for tell in self.told:
+        for tell in self.hearers:
             tell(kind, name, text)

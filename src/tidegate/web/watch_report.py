@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from tidegate.watch.folder import CopyNote, Kept
-from tidegate.watch.standing import State, told_state
+from tidegate.watch.standing import State
 from tidegate.watch.watch import Watch
 
 WatchState = Literal["up", "down", "unknown", "not-asked"]
@@ -80,10 +80,11 @@ class WatchTextReport(Struct, frozen=True, kw_only=True):
     cut: Annotated[bool, Meta(description="there is more than is told")] = False
 
 
-def watch_report(watch: Watch, kept: Kept, next_at: float | None, now: float) -> WatchReport:
-    """One watch."""
-    standing = kept.standing
-    state, since = told_state(standing, watch.settings, now)
+def watch_report(
+    watch: Watch, kept: Kept, told: tuple[State, float | None], next_at: float | None, now: float
+) -> WatchReport:
+    """One watch. `told`: its state as it may be told now, and since when."""
+    standing, (state, since) = kept.standing, told
     reason = standing.reason
     if state is State.UNKNOWN and standing.state is not State.UNKNOWN:
         reason = f"nobody asked since then, when it was {standing.state}"

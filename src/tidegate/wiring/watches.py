@@ -45,7 +45,7 @@ class Watches:
         watches, self.notes = watches_of(settings.watch)
         offline = settings.fetch.offline
         self._watching = Watching(watches, settings.copies, asker, self._folder, note, self._room, offline=offline)
-        self._watching.told.append(self._heard)
+        self._watching.hearers.append(self._heard)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -124,7 +124,7 @@ class Watches:
     def _report(self, name: str, now: float) -> WatchReport:
         watching = self._watching
         next_at = watching.next_at(name) if self._running else None
-        return watch_report(watching.watches[name], watching.kept[name], next_at, now)
+        return watch_report(watching.watches[name], watching.kept[name], watching.told(name), next_at, now)
 
 
 def _notes(told: tuple[WatchReport, ...]) -> tuple[str, ...]:
