@@ -37,6 +37,7 @@ from tidegate.web.advisories_report import FeedReport
 from tidegate.web.desk_app import make_desk_control, make_face
 from tidegate.web.exposure_report import FleetExposureReport
 from tidegate.web.serving import Serving, control_socket
+from tidegate.web.settings import StatusSettings
 from tidegate.wiring.advising import Advising
 from tidegate.wiring.advisory_view import StoredAdvisories
 from tidegate.wiring.dashboard import Dashboard
@@ -94,7 +95,7 @@ class Desk:
         self.dashboard = Dashboard(stores.store.journal, incidents, self.observing, self._exposure, watches)
         self.view.watches = watches
         self.status_pages = StatusPages(
-            settings.status,
+            _status(settings),
             stores.store.journal,
             incidents.all,
             lambda: self.observing.status,
@@ -113,7 +114,7 @@ class Desk:
         self.advising.reconfigure(settings)
         self.watches.reconfigure(settings)
         self.hooks.reconfigure(_hooks(settings))
-        self.status_pages.settings = settings.status
+        self.status_pages.settings = _status(settings)
 
     def close(self) -> None:
         """Write down what waits."""
@@ -193,6 +194,11 @@ class Desk:
 def _hooks(settings: Settings) -> tuple[HookSettings, ...]:
     """Offline, nobody is connected to, whoever asked for it."""
     return () if settings.fetch.offline else settings.hook
+
+
+def _status(settings: Settings) -> StatusSettings:
+    """The same; the owner's own command is the owner's business."""
+    return msgspec.structs.replace(settings.status, s3="") if settings.fetch.offline else settings.status
 
 
 def tell(news: News) -> None:

@@ -1,9 +1,7 @@
-"""The status page: gathered from the journal and the gateway's word, written to its directory, published from there."""
+"""The status page: gathered from the journal and the gateway's word, written to its directory, taken elsewhere."""
 
 import asyncio
-import contextlib
 import os
-import signal
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,16 +17,11 @@ from tidegate.web.status_files import files_of
 from tidegate.web.status_page import Known, StatusPage, news, status_page
 from tidegate.web.watch_report import WatchesReport, WatchReport
 from tidegate.wiring.news import News, Tell
+from tidegate.wiring.status_outlets import Bucket, Outlet, run_command
 
 LOOK_EVERY_S = 5.0
-KILL_AFTER_S = 5
-TIMED_OUT = (124, 137)
-"""How timeout(1) says so."""
-PUBLISH_AGAIN_S = 60.0
-"""After a command that failed, unless there is something newer sooner."""
 TURNS_READ_MAX = 2_000
 SUMMARIES_READ_MAX = 2_000
-OUTPUT_SHOWN_MAX = 500
 FILE_MODE = 0o644
 DIRECTORY_MODE = 0o755
 
@@ -99,52 +92,46 @@ class StatusPages:
         self._feeds = feeds
         self._watches = watches
         self._tell = tell
-        self._written: StatusPage | None = None
-        self._fresh = asyncio.Event()
-        self._troubles: dict[str, str] = {}
+        self._told: tuple[StatusPage, StatusSettings] | None = None
+        self._unwritten: Mapping[str, bytes] | None = None
+        ways = run_command, Bucket().deliver
+        self._command, self._bucket = (Outlet(way, lambda: self.settings, tell) for way in ways)
+        self._trouble = ""
 
     async def run(self) -> None:
         """Until cancelled."""
-        await asyncio.gather(self._keep_written(), self._keep_published())
+        await asyncio.gather(self._keep_written(), self._command.run(), self._bucket.run())
 
     async def _keep_written(self) -> None:
         while True:
-            if self.settings.directory:
+            if self.settings.directory or self.settings.s3:
                 try:
                     await self._look(time.time())
-                    self._troubles.pop("written", None)
+                    self._trouble = ""
                 except (OSError, sqlite3.Error) as error:
-                    self._complain("written", error)
+                    self._complain(f"the status page cannot be written: {error}")
             await asyncio.sleep(LOOK_EVERY_S)
-
-    async def _keep_published(self) -> None:
-        """Beside the writing, which waits for nobody; of several changes that came meanwhile the last is published."""
-        while True:
-            await self._fresh.wait()
-            self._fresh.clear()
-            try:
-                await self._publish(self.settings)
-                self._troubles.pop("published", None)
-            except OSError as error:
-                self._complain("published", error)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(PUBLISH_AGAIN_S):
-                        await self._fresh.wait()
-                self._fresh.set()
 
     async def _look(self, now: float) -> None:
         settings, status = self.settings, self._status()
         feeds = await self._feeds()
         watches = self._watches().watches
         page = await asyncio.to_thread(self._page, settings, status, feeds, watches, now)
-        before = self._written
-        is_due = before is None or not before.written_at <= now < before.next_at - LOOK_EVERY_S
-        if before is not None and not is_due and news(page) == news(before):
-            return
-        await asyncio.to_thread(write, files_of(page), Path(settings.directory))
-        self._written = page
-        if settings.publish:
-            self._fresh.set()
+        if self._is_news(page, settings, now):
+            self._told, self._unwritten = (page, settings), files_of(page)
+            self._bucket.offer(self._unwritten)  # also while this machine's own disk is full
+        if self._unwritten is not None and settings.directory:
+            await asyncio.to_thread(write, self._unwritten, Path(settings.directory))
+            self._command.offer(self._unwritten)
+            self._unwritten = None
+
+    def _is_news(self, page: StatusPage, settings: StatusSettings, now: float) -> bool:
+        """Or else time for the next one."""
+        if self._told is None:
+            return True
+        before, then = self._told
+        is_due = not before.written_at <= now < before.next_at - LOOK_EVERY_S
+        return is_due or settings != then or news(page) != news(before)
 
     def _page(
         self,
@@ -158,48 +145,8 @@ class StatusPages:
         known = Known(status, self._incidents(), feeds, past, watches)
         return status_page(known, settings, now)
 
-    async def _publish(self, settings: StatusSettings) -> None:
-        """The owner's own command, which is all that takes the page elsewhere."""
-        if not settings.publish or not settings.directory:
-            return
-        child = await asyncio.create_subprocess_exec(
-            # Whatever becomes of us, it has its end.
-            *("timeout", f"--kill-after={KILL_AFTER_S}", str(settings.publish_timeout_s), *settings.publish),
-            cwd=settings.directory,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        said = b""
-        try:
-            async with asyncio.timeout(settings.publish_timeout_s + 2 * KILL_AFTER_S):
-                assert child.stderr is not None
-                said = await _beginning(child.stderr)
-                code = await child.wait()
-        except TimeoutError:
-            raise OSError(f"{settings.publish[0]} took more than {settings.publish_timeout_s} s") from None
-        finally:
-            if child.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                await child.wait()
-        if code in TIMED_OUT:
-            raise OSError(f"{settings.publish[0]} took more than {settings.publish_timeout_s} s")
-        if code:
-            raise OSError(f"{settings.publish[0]} ended with {code}: {said.decode(errors='replace').strip()}")
-
-    def _complain(self, what: str, error: Exception) -> None:
+    def _complain(self, text: str) -> None:
         """Once for each trouble."""
-        text = f"the status page cannot be {what}: {error}"
-        if text != self._troubles.get(what):
-            self._troubles[what] = text
+        if text != self._trouble:
+            self._trouble = text
             self._tell(News("error", "status-page", text))
-
-
-async def _beginning(stream: asyncio.StreamReader) -> bytes:
-    """What it says first; all of it is read."""
-    kept = b""
-    while piece := await stream.read(4096):
-        kept = (kept + piece)[:OUTPUT_SHOWN_MAX]
-    return kept
