@@ -123,7 +123,7 @@ def test_the_command_line_starts_without_what_only_commands_need() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(done.stdout.split())
     assert loaded.isdisjoint(
-        {"msgspec", "rich", "uvloop", "starlette", "uvicorn", "structlog", "pysequoia", "sqlite3", "tidegate.config"}
+        {"msgspec", "rich", "uvloop", "starlette", "uvicorn", "pysequoia", "sqlite3", "tidegate.config"}
     )
     assert len(loaded) < START_MODULES_MAX
 

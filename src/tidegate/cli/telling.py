@@ -5,15 +5,12 @@ apart; docs/logs.md.
 """
 
 import contextlib
+import json
 import os
 import sys
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
 
 from tidegate.wiring.news import News, Tell
-
-if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
 
 _STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
 _MARKS = {"adopted": "[green]✓[/green] ", "confirmed": "[green]✓[/green] ", "listening": "[bold cyan]▸[/bold cyan] "}
@@ -39,8 +36,12 @@ def _for_people() -> Tell:
 
 
 def _for_machines() -> Tell:
+    priorities = _PRIORITIES if _journald_reads() else {}
+
     def tell(news: News) -> None:
-        getattr(_log(), news.level)(news.event, text=news.text, **news.data)
+        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        line = json.dumps({"at": at, "level": news.level, "event": news.event, "text": news.text, **news.data})
+        sys.stdout.write(f"{priorities.get(news.level, '')}{line}\n")
         sys.stdout.flush()
 
     return tell
@@ -52,26 +53,3 @@ def _journald_reads() -> bool:
         status = os.fstat(sys.stdout.fileno())
         return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
     return False
-
-
-@cache
-def _log() -> "FilteringBoundLogger":
-    """Made when there is something to tell: the import takes longer than the store takes to open."""
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.JSONRenderer(ensure_ascii=True),
-            *([_with_priority] if _journald_reads() else []),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )
-    log: FilteringBoundLogger = structlog.get_logger()
-    return log
-
-
-def _with_priority(logger: object, level: str, line: Any) -> str:
-    del logger
-    return f"{_PRIORITIES[level]}{line}"

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import msgspec
@@ -16,10 +17,10 @@ from tidegate.store.layout import Layout
 from tidegate.web.probe_report import ProbeReport, ProbeRound
 from tidegate.web.report import LookReport, StatusReport
 from tidegate.web.socket_file import socket_address
-from tidegate.wiring.archives import archives_of
-from tidegate.wiring.probe import Told, remembered_health
 from tidegate.wiring.store import layout_of, open_store
-from tidegate.wiring.view import status_at_rest
+
+if TYPE_CHECKING:
+    from tidegate.wiring.probe import Told
 
 ANSWER_BYTES_MAX = 64 << 20
 LINE_BYTES_MAX = 1 << 20
@@ -113,6 +114,15 @@ def status(gathered: Gathered, environment: Mapping[str, str], *, timeout_s: flo
     except NotRunningError:
         if not layout.catalogue.exists():
             raise FileNotFoundError(2, "no gateway has ever served from here", str(layout.state)) from None
+    return _at_rest(gathered, layout)
+
+
+def _at_rest(gathered: Gathered, layout: Layout) -> StatusReport:
+    """What the state says. Who has a gateway to ask does without these imports, a tenth of a second."""
+    from tidegate.wiring.archives import archives_of
+    from tidegate.wiring.probe import remembered_health
+    from tidegate.wiring.view import status_at_rest
+
     store = open_store(layout)
     try:
         archives, found = archives_of(gathered.settings.archive)
@@ -134,7 +144,7 @@ def refresh(
 
 
 def probe(
-    gathered: Gathered, environment: Mapping[str, str], archive: str | None, told: Told
+    gathered: Gathered, environment: Mapping[str, str], archive: str | None, told: "Told"
 ) -> tuple[ProbeReport, ...]:
     """Have the running gateway probe its sources, or those of one archive; tell each as it ends.
 

@@ -11,13 +11,16 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from tidegate.web.report import TrafficReport
 from tidegate.web.source_report import SourceReport
-from tidegate.wiring.worker import Worker
+
+if TYPE_CHECKING:
+    from tidegate.wiring.worker import Worker
 
 SLOT_BYTES = 256 << 10
 """Of several hundred sources' counts; only what is written to takes memory."""
@@ -132,7 +135,7 @@ class Tallies:
 class Counting:
     """One worker's part in the sum."""
 
-    def __init__(self, worker: Worker, tallies: Tallies, mine: int) -> None:
+    def __init__(self, worker: "Worker", tallies: Tallies, mine: int) -> None:
         """Goes on from what the slot says: the counts of whoever was worker `mine` before."""
         self._worker = worker
         self._tallies = tallies

@@ -26,21 +26,19 @@ from tidegate.web.report import RunningReport, StatusReport, SuiteReport, is_rea
 from tidegate.web.source_report import Addresses, SourceReport, last_ones, sources_of
 from tidegate.wiring.archives import single_operator_notes
 from tidegate.wiring.hold import Holding, added, wish_of
-from tidegate.wiring.house import gc
-from tidegate.wiring.probe import as_they_end
 from tidegate.wiring.readiness import disk_of, facts_of
 from tidegate.wiring.store import Store
 from tidegate.wiring.tallies import Counting, with_counts
-from tidegate.wiring.worker import Worker
 
 if TYPE_CHECKING:
     from tidegate.wiring.drilling import Drilling
+    from tidegate.wiring.worker import Worker
 
 
 class RunningView:
     """`web.app.View` of all workers, by the one that keeps the store fresh."""
 
-    def __init__(self, worker: Worker, running: RunningReport, notes: tuple[str, ...], counting: Counting) -> None:
+    def __init__(self, worker: "Worker", running: RunningReport, notes: tuple[str, ...], counting: Counting) -> None:
         self._worker = worker
         self._counting = counting
         self._looks: set[asyncio.Task[Outcome]] = set()
@@ -105,11 +103,15 @@ class RunningView:
         if archive is not None and archive not in worker.archives:
             raise KeyError(archive)
         assert worker.prober is not None
+        from tidegate.wiring.probe import as_they_end  # whoever only asks how things are does without
+
         return as_they_end(worker.prober.probe_now(worker.archives if archive is None else [archive]))
 
     async def gc(self, *, dry_run: bool) -> GcReport:
         self._worker.gateway.sweep()
         await self._worker.learning.settle()
+        from tidegate.wiring.house import gc
+
         return await gc(self._worker.sweeping, dry_run=dry_run)
 
     def drill(self, order: DrillOrder) -> DrillState:

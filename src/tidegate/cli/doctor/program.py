@@ -12,7 +12,7 @@ from tidegate.trust.settings import TrustSettings
 PYTHON_MIN = (3, 11)
 # Beside connections and open blobs: databases, journal, sources, logs.
 DESCRIPTORS_APART = 512
-_MODULES = ("uvloop", "httptools", "pysequoia", "msgspec", "zstandard", "starlette", "uvicorn", "structlog")
+_MODULES = ("uvloop", "httptools", "pysequoia", "msgspec", "zstandard", "starlette", "uvicorn")
 
 
 def check_packages() -> list[CheckReport]:
