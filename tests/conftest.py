@@ -11,6 +11,7 @@ import pytest
 
 from tests.gateway_process import GatewayProcess, ServedArchive, journal_objections
 from tests.oracle import Oracle
+from tests.order import dealt
 from tests.realapt import PrivateApt
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import KeyHome, Keys, make_keys
@@ -21,6 +22,13 @@ hypothesis.settings.register_profile(
     "ci", max_examples=150, deadline=None, derandomize=True, database=None, print_blob=True
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow modules first (`tests/order.py`)."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = dealt(items, workers, lambda item: item.path, lambda item: item.get_closest_marker("slow") is not None)
+
 
 AptFactory = Callable[..., PrivateApt]
 GatewayFactory = Callable[..., GatewayProcess]
