@@ -54,10 +54,10 @@ def test_words_stay_and_what_is_not_for_reading_goes() -> None:
     ["<", "<a ", "<!--", "<p>", "</p>", "<script>", "<head>", "<title>", "<b><i>", "&#x", '<img alt="', "<pre> "],
 )
 def test_a_large_page_takes_no_time_whatever_it_repeats(piece: str) -> None:
-    page = piece * (524_288 // len(piece))
+    page = piece * (262_144 // len(piece))
     begun = time.process_time()
     plain_of(page)
-    assert time.process_time() - begun < 3.0
+    assert time.process_time() - begun < 1.5
 
 
 def copy(body: bytes, content_type: str) -> CopiedPage:

@@ -9,6 +9,7 @@ Every file is whole or as it was: written beside, synced where it cannot be had 
 """
 
 import hashlib
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from tidegate.watch.warc import CopiedPage
 from tidegate.watch.watch import Exchange, Watch
 
 T = TypeVar("T")
+_NUMBERS = itertools.count()
 
 COPY = "copy.warc.gz"
 BEFORE = "before.warc.gz"
@@ -113,13 +115,12 @@ class WatchFolder:
         """
         path = self.copy_path(watch.name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        coming = path.with_name(f"coming.{os.getpid()}.warc.gz")
+        coming = _coming(path)
         try:
             warc.write(coming, watch, exchanges)
             size = coming.stat().st_size
             if rotate and path.exists():
-                earlier = path.with_name(f"coming.{os.getpid()}.before")
-                earlier.unlink(missing_ok=True)
+                earlier = _coming(path)
                 earlier.hardlink_to(path)
                 earlier.replace(path.with_name(BEFORE))
             coming.replace(path)
@@ -197,9 +198,14 @@ def note_of(page: CopiedPage, file_bytes: int) -> CopyNote:
     )
 
 
+def _coming(path: Path) -> Path:
+    """Where a file is before it is whole: nobody else's, whichever thread or process writes."""
+    return path.with_name(f"coming.{os.getpid()}.{next(_NUMBERS)}.{path.name}")
+
+
 def _put(path: Path, data: bytes, *, durable: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"coming.{os.getpid()}.{path.name}")
+    draft = _coming(path)
     try:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as file:
