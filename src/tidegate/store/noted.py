@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,7 +111,7 @@ def left_behind(directory: Path) -> Iterator[tuple[Left, ...]]:
     Held by a lock meanwhile: whoever comes at the same time finds nothing. Raises OSError.
     """
     with contextlib.ExitStack() as held:
-        paths = list(_ownerless(directory, held))
+        paths = list(islice(_ownerless(directory, held), PENS_AT_ONCE))
         yield tuple(_read(path) for path in paths)
         for path in paths:
             path.with_suffix(_SECOND).unlink(missing_ok=True)
@@ -134,7 +135,7 @@ def synced(directory: Path) -> None:
 
 
 def _ownerless(directory: Path, held: contextlib.ExitStack) -> Iterator[Path]:
-    for path in sorted(directory.glob(f"*{_FIRST}"))[:PENS_AT_ONCE]:
+    for path in sorted(directory.glob(f"*{_FIRST}")):
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -163,7 +164,12 @@ def _locked(path: Path) -> int:
     """A page of ours. One that is found before it is locked is removed as one that was left."""
     while True:
         fd = _opened(path)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if os.fstat(fd).st_nlink:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            is_there = os.fstat(fd).st_nlink > 0
+        except OSError:  # a file system without locks
+            os.close(fd)
+            raise
+        if is_there:
             return fd
         os.close(fd)

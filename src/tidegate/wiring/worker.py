@@ -36,13 +36,11 @@ from tidegate.keeper.release_files import Trust
 from tidegate.keeper.scrub import Mending, scrub_for_ever
 from tidegate.sources.alone import may_connect
 from tidegate.sources.archive import Archive, Source
-from tidegate.sources.breaker import Breaker, Cause, State
 from tidegate.sources.client import Client, Getter
 from tidegate.sources.fetching import Fetching
-from tidegate.sources.flight import Flight
 from tidegate.sources.health import Health
 from tidegate.sources.health_file import HealthFile
-from tidegate.sources.outages import Out, Outages, is_news_for_all
+from tidegate.sources.outages import Outages
 from tidegate.store.catalogue import SuiteKey
 from tidegate.store.ingest_process import IngestError, ingest_in_process
 from tidegate.store.journal_writer import JournalWriter
@@ -52,6 +50,7 @@ from tidegate.wiring.archives import preset_name
 from tidegate.wiring.fold_process import Folding
 from tidegate.wiring.house import surveying
 from tidegate.wiring.news import News, Tell
+from tidegate.wiring.source_news import SourceNews
 from tidegate.wiring.store import Store
 
 STDOUT_FD = 1
@@ -100,14 +99,13 @@ class Worker:
         health = Health(settings.health)
         self.memory = HealthFile(store.layout.sources, health, self._urls, self._memory_in_trouble)
         self.memory.load()
-        self._health = health
-        self._go_on_from(place.outages.read(place.mine))
-        health.changed.append(self._turned)
+        source_news = SourceNews(health, lambda: self.archives, place.outages, place.mine, self.journal, tell)
+        health.changed.append(source_news.turned)
         self.drill = TakingPart(place.board, health, self.journal, self._named, self._urls)
         self.drill.keeps_learning = self.memory.keep_learning
         disk = StagedBlobs(store.blobs, self.drill.last)
         self.fetching = Fetching(disk, settings.fetch, settings.store, health, self._wrapped)
-        self.fetching.landed.append(self._landed)
+        self.fetching.landed.append(source_news.landed)
         trust = Trust(verifier_for(settings.trust), settings.trust, store.marks)
         self.prefetching = self._prefetching() if place.keeps else None
         self.keeper = self._keeper(trust) if place.keeps else None
@@ -289,66 +287,8 @@ class Worker:
     def _memory_in_trouble(self, text: str) -> None:
         self.tell(News("warning", "sources", text))
 
-    def _out(self) -> dict[str, Cause]:
-        known = ((url, standing.breaker) for url, standing in self._health.sources.items())
-        return {url: one.cause or Cause.UNREACHABLE for url, one in known if one.state is not State.CLOSED}
-
-    def _go_on_from(self, out: Out) -> None:
-        """Tell of what was out for whoever was this worker before, and is for nobody now."""
-        for source in set(out) - set(self._out()):
-            reason = "the worker that left it alone ended"
-            self._turned(source, Breaker(State.OPEN, out[source], reason=reason), Breaker())
-        self._place.outages.write(self._place.mine, self._out())
-
-    def _turned(self, source: str, before: Breaker, after: Breaker) -> None:
-        mine, outages = self._place.mine, self._place.outages
-        elsewhere = outages.elsewhere(mine, source)
-        outages.write(mine, self._out())
-        if not is_news_for_all(before, after, elsewhere):
-            return
-        cause, reason = after.cause or before.cause, after.reason or before.reason
-        sources = (each for one in self.archives.values() for each in one.sources)
-        operators = {each.operator for each in sources if each.url == source}
-        self.journal.note(
-            "source-state",
-            source,
-            archives=self._archives_of(source),
-            operator=",".join(sorted(operators)),
-            before=before.state.value,
-            after=after.state.value,
-            cause=cause and cause.value,
-            reason=reason,
-        )
-        if after.state is State.CLOSED:
-            self.tell(News("info", "source", f"{source} is well again; it had been out: {reason}"))
-        else:
-            self.tell(News("warning", "source", f"{source} is left alone: {reason}"))
-
-    def _archives_of(self, source: str) -> str:
-        return ",".join(one.name for one in self.archives.values() if any(each.url == source for each in one.sources))
-
     def _alone(self, kind: str, subject: str, sentence: str) -> None:
         self.tell(News("info" if kind == ENDED else "error", kind, f"{subject}: {sentence}"))
 
     def _alarmed(self, key: SuiteKey, kind: str, sentence: str) -> None:
         self.tell(News("error", kind, f"{key[0]} {key[1]}: {sentence}"))
-
-    def _landed(self, flight: Flight) -> None:
-        for violation in flight.violations:
-            digest = flight.wanted.digest.hex()
-            self.journal.note("violation", violation.source, reason=violation.reason, digest=digest)
-            self.tell(News("error", "violation", f"{violation.source} gave wrong bytes: {violation.reason}"))
-        if flight.complete:
-            for left in flight.left:
-                digest = flight.wanted.digest.hex()
-                self.journal.note(
-                    "failover",
-                    left.source,
-                    archives=self._archives_of(left.source),
-                    to=flight.source,
-                    digest=digest,
-                    at_byte=left.at_byte,
-                    reason=left.reason,
-                )
-        if flight.failed and flight.alone is None:  # alone, every request fails, and that is written down once
-            self.journal.note("fetch-failed", flight.wanted.digest.hex(), reason=flight.failure)
