@@ -40,6 +40,7 @@ class Answering(Getter):
 
     def __init__(self, size: int = len(BODY)) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.status = 200
         self._body = (BODY * (size // len(BODY) + 1))[:size]
 
     async def get(
@@ -54,7 +55,7 @@ class Answering(Getter):
             begun()
         self.asked.append((target, headers))
         body = RELEASE if target.endswith("Release") else self._body
-        sink.head(Head(200, {"etag": '"1"'}, len(body)))
+        sink.head(Head(self.status, {"etag": '"1"'}, len(body)))
         for at in range(0, len(body), 65_536):
             sink.data(memoryview(body[at : at + 65_536]))
             await asyncio.sleep(0)
@@ -74,7 +75,7 @@ class Taking(Sink):
 
 
 class World:
-    def __init__(self, inner: Getter | None = None) -> None:
+    def __init__(self, inner: Answering | None = None) -> None:
         self.playing = NOTHING
         self.source = inner or Answering()
         self.getter = StagedGetter(self.source, LIMITS, lambda: self.playing, lambda on: (SOURCE,) if on == URL else ())
@@ -169,9 +170,14 @@ def test_what_is_cut_corrupt_or_torn_is_so_at_its_place_and_nowhere_else() -> No
         with pytest.raises(FetchError):
             await world.getter.get(ENDPOINT, DEB, {}, sink)
         assert sink.body == BODY[:5_000]
-        world.play("corrupt", after_bytes=5_000)
-        got = (await world.get()).body
-        assert [at for at in range(len(BODY)) if got[at] != BODY[at]] == [5_000]
+        world.play("corrupt")
+        for size in (0, 1, 65_536, 65_537, 200_000):
+            other = World(Answering(size))
+            right = (await other.get()).body
+            other.play("corrupt")
+            got = (await other.get()).body
+            assert len(got) == size
+            assert [at for at in range(size) if got[at] != right[at]] == [size - 1][:size]
         world.play("tear")
         assert (await world.get(IN_RELEASE)).body == RELEASE
         assert (await world.get(INDEX)).body != BODY
@@ -186,8 +192,10 @@ def test_a_source_that_stands_still_has_no_news_for_anybody() -> None:
         world = World()
         world.play("freeze")
         assert (await world.get(IN_RELEASE, If_Modified_Since="x")).status == 304
+        world.source.status = 503
+        assert (await world.get(IN_RELEASE, If_Modified_Since="x")).status == 503
+        world.source.status = 200
         assert (await world.get(IN_RELEASE)).body == RELEASE
-        assert isinstance(world.source, Answering)
         asked = len(world.source.asked)
         assert (await world.get(IN_RELEASE)).body == RELEASE
         assert len(world.source.asked) == asked
@@ -250,7 +258,15 @@ def test_what_was_learned_is_forgotten_and_what_is_written_meanwhile_is_marked()
             part.look()
             assert health.of(URL).breaker.state == "closed"
             assert health.of(URL).rate_bytes_s == before
-        assert kept == [False, False]
+            health.failed(URL, FetchError(Failure.MALFORMED, "what came under the fault is judged after it"))
+            board.put(Playing("d-1", ()), time.monotonic() + 60.0)
+            part.look()
+            board.clear()
+            part.look()
+            part._unmark("d-1")
+            assert health.of(URL).breaker.state == "closed"
+            assert health.of(URL).rate_bytes_s == before
+        assert kept == [False, False, True] * 2
         journal.close()
         assert {one.drill for one in store.last(10)} == {"d-1"}
 

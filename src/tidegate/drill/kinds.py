@@ -51,7 +51,11 @@ KINDS: Mapping[str, Kind] = {
         live="the same; a body of which 2 MiB wait is cut off there",
     ),
     "truncate": Kind("bodies end after `after_bytes`", On.SOURCES),
-    "corrupt": Kind("the byte at `after_bytes` of each body is another", On.SOURCES),
+    "corrupt": Kind(
+        "the byte at `after_bytes` of each body is another",
+        On.SOURCES,
+        live="the last byte of each body is another, so that a client who is sent it as it comes is helped by others",
+    ),
     "freeze": Kind(
         "it stands still at what was published 17 days ago",
         On.SOURCES,

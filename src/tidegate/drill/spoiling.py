@@ -1,7 +1,6 @@
 """What a fault makes of an answer on its way: cut, changed, forged, or kept back."""
 
 import re
-from typing import Literal
 
 from tidegate.sources.connection import Head, Sink
 from tidegate.sources.failure import Failure, FetchError
@@ -12,12 +11,11 @@ KEPT_BACK_BYTES_MAX = 2 << 20
 _FIELD = re.compile(rb"^(?:Origin|Label|Suite|Codename): *([A-Za-z])", re.MULTILINE)
 
 
-class Spoiling(Sink):
-    """Ends what comes after so many bytes, or changes the byte there."""
+class Cutting(Sink):
+    """Ends what comes after so many bytes."""
 
-    def __init__(self, sink: Sink, what: Literal["truncate", "corrupt"], after_bytes: int) -> None:
-        self._sink, self._what, self._after_bytes = sink, what, after_bytes
-        self._seen = 0
+    def __init__(self, sink: Sink, after_bytes: int) -> None:
+        self._sink, self._after_bytes, self._left = sink, after_bytes, after_bytes
 
     def head(self, head: Head) -> None:
         """`Sink.head`."""
@@ -25,18 +23,44 @@ class Spoiling(Sink):
 
     def data(self, data: memoryview) -> None:
         """`Sink.data`."""
-        place = self._after_bytes - self._seen
-        self._seen += len(data)
-        if place >= len(data) or place < 0:
+        if len(data) <= self._left:
+            self._left -= len(data)
             self._sink.data(data)
-        elif self._what == "corrupt":
-            spoiled = bytearray(data)
-            spoiled[place] ^= 0xFF
-            self._sink.data(memoryview(spoiled))
-        else:
-            if place:
-                self._sink.data(data[:place])
-            raise FetchError(Failure.CUT, f"{SAID}: ended after {self._after_bytes:,} bytes")
+            return
+        if self._left:
+            self._sink.data(data[: self._left])
+        raise FetchError(Failure.CUT, f"{SAID}: ended after {self._after_bytes:,} bytes")
+
+
+class Corrupting(Sink):
+    """Gives another last byte than the one that came, once it is known to be the last: `end`.
+
+    Whoever is sent the body as it comes has right bytes up to there, and the last one waits for the digest: so a client
+    goes on with another source's, and notices nothing.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._last = b""
+
+    def head(self, head: Head) -> None:
+        """`Sink.head`."""
+        self._sink.head(head)
+
+    def data(self, data: memoryview) -> None:
+        """`Sink.data`."""
+        if not data:
+            return
+        if self._last:
+            self._sink.data(memoryview(self._last))
+        self._last = bytes(data[-1:])
+        if len(data) > 1:
+            self._sink.data(data[:-1])
+
+    def end(self) -> None:
+        """All of it came."""
+        if self._last:
+            self._sink.data(memoryview(bytes([self._last[0] ^ 0xFF])))
 
 
 class KeepingBack(Sink):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tidegate.drill.playing import NOTHING, Playing, Staged
-from tidegate.drill.spoiling import SAID, Gathering, KeepingBack, Spoiling, forged
+from tidegate.drill.spoiling import SAID, Corrupting, Cutting, Gathering, KeepingBack, forged
 from tidegate.sources.archive import Endpoint, Source, is_literal
 from tidegate.sources.client import Getter
 from tidegate.sources.connection import Head, Sink
@@ -95,16 +95,16 @@ class StagedGetter(Getter):
             case "html":
                 asked.sink.head(Head(200, {"content-type": "text/html"}, len(PAGE)))
                 asked.sink.data(memoryview(PAGE))
-            case "truncate" | "corrupt":
-                await self._really(asked, Spoiling(asked.sink, fault.kind, fault.after_bytes))
+            case "truncate":
+                await self._really(asked, Cutting(asked.sink, fault.after_bytes))
+            case "corrupt":
+                await self._corrupt(asked)
             case "slow":
                 await self._slowly(fault, asked)
             case "freeze" if asked.target.endswith(_RELEASE):
                 await self._still(fault, asked)
-            case "tear" if "/by-hash/" in asked.target:
-                asked.sink.head(Head(404, {}, 0))
             case "tear" if "/dists/" in asked.target and not asked.target.endswith(_RELEASE):
-                await self._really(asked, Spoiling(asked.sink, "corrupt", 0))
+                await self._torn(asked)
             case "forge" if asked.target.endswith(_SIGNED):
                 await self._forged(asked)
             case _:
@@ -112,6 +112,18 @@ class StagedGetter(Getter):
 
     async def _really(self, asked: _Asked, sink: Sink) -> None:
         await self._inner.get(asked.endpoint, asked.target, asked.headers, sink, asked.begun)
+
+    async def _corrupt(self, asked: _Asked) -> None:
+        spoiled = Corrupting(asked.sink)
+        await self._really(asked, spoiled)
+        spoiled.end()
+
+    async def _torn(self, asked: _Asked) -> None:
+        """An index of another Release than the one that lists it."""
+        if "/by-hash/" in asked.target:
+            asked.sink.head(Head(404, {}, 0))
+        else:
+            await self._corrupt(asked)
 
     async def _lasts(self, fault: Staged, seconds: float) -> bool:
         """Whether the fault is on for so long from now; as soon as it is not, the answer is no."""
@@ -142,9 +154,17 @@ class StagedGetter(Getter):
             await asyncio.gather(fetching, return_exceptions=True)
 
     async def _still(self, fault: Staged, asked: _Asked) -> None:
-        """Nothing is news: whoever has something hears that it is current, and all others get what they got first."""
+        """Nothing is news: whoever has something hears that it is current, and all others get what they got first.
+
+        The source is asked all the same, so that nothing counts as confirmed by one that is not there.
+        """
         if any(name in asked.headers for name in _CONDITIONS):
-            asked.sink.head(Head(304, {}, 0))
+            told = Gathering(self._limits.release_bytes_max)
+            await self._really(asked, told)
+            if told.answer.status == 200:
+                told = Gathering(0)
+                told.answer = Head(304, {}, 0)
+            told.give(asked.sink)
             return
         known = self._frozen.get((fault.on, asked.target))
         if known is None:

@@ -17,7 +17,7 @@ from tidegate.store.journal_writer import JournalWriter
 
 LOOK_S = 0.25
 SETTLING_S = 2.0
-"""What is written down so long after a drill still comes of it."""
+"""What is learned and written down so long after a fault still comes of it: an answer may be judged after it came."""
 
 
 class TakingPart:
@@ -37,6 +37,8 @@ class TakingPart:
         self._now = NOTHING
         self._known: dict[str, Standing] = {}
         """What was known of sources before a fault was on them."""
+        self._settling: dict[str, asyncio.TimerHandle] = {}
+        """Those of them that no fault is on any more."""
         self.turned: list[Callable[[Playing, Playing], None]] = []
         """Called with what was played, and what is played now."""
         self.keeps_learning: Callable[[bool], None] = lambda _: None
@@ -63,18 +65,30 @@ class TakingPart:
         if now is self._now:
             return
         before, self._now = self._now, now
-        affected = self._affected(now)
-        for url in affected - set(self._known):
-            self._known[url] = copy.deepcopy(self._health.of(url))
         if now.drill:
             self._journal.drill = now.drill
             self.keeps_learning(False)
-        for url in set(self._known) - affected:
-            self._health.restore(url, self._known.pop(url))
+        self._remember(self._affected(now))
         if before.drill and not now.drill:
             asyncio.get_running_loop().call_later(SETTLING_S, self._unmark, before.drill)
         for tell in self.turned:
             tell(before, now)
+
+    def _remember(self, affected: set[str]) -> None:
+        """How those stand that a fault has come upon; and forget what was learned of those that it left."""
+        for url in affected:
+            if url in self._settling:
+                self._settling.pop(url).cancel()
+            elif url not in self._known:
+                self._known[url] = copy.deepcopy(self._health.of(url))
+        for url in set(self._known) - affected - set(self._settling):
+            self._health.restore(url, copy.deepcopy(self._known[url]))
+            self._settling[url] = asyncio.get_running_loop().call_later(SETTLING_S, self._settled, url)
+
+    def _settled(self, url: str) -> None:
+        """What was asked under the fault has been judged by now."""
+        del self._settling[url]
+        self._health.restore(url, self._known.pop(url))
 
     def _affected(self, playing: Playing) -> set[str]:
         if playing.is_unresolved:
@@ -82,6 +96,9 @@ class TakingPart:
         return {source.url for one in playing.faults for source in self._sources(one.on)}
 
     def _unmark(self, drill: str) -> None:
+        for url in list(self._settling):
+            self._settling[url].cancel()
+            self._settled(url)
         if not self._now.drill and self._journal.drill == drill:
             self._journal.drill = ""
             self.keeps_learning(True)

@@ -58,13 +58,16 @@ class Fetching:
         health: Health | None = None,
         wrapped: Callable[[Client], Getter] | None = None,
     ) -> None:
-        """`wrapped`: whoever is to fetch instead of the client, by the client."""
+        """`wrapped`: whoever is to fetch instead of the client, by the client. Not what passes through: it is given to
+        clients as it comes, and nobody would find out what is wrong with it.
+        """
         self.health = health or Health()
         self.health.offline = fetch.offline
         self.settings = fetch
         self.client = Client(fetch)
         self._getter = self.client if wrapped is None else wrapped(self.client)
         self._sending = Sending(self._getter, fetch, self.health)
+        self._passing = Sending(self.client, fetch, self.health)
         self._blobs = blobs
         self._store = store
         self._committer = Committer(blobs)
@@ -159,7 +162,7 @@ class Fetching:
         """Begin to fetch an unlisted file for one client. Raises OSError when there is no room at all."""
         draft = self._begin(PASSING_BYTES_MAX)
         self._blobs.discard(draft)  # no name from the start: it goes with its last reader
-        passing = Passing(self._plan(sources, (path,), None), self._sending, draft, PASSING_BYTES_MAX)
+        passing = Passing(self._plan(sources, (path,), None), self._passing, draft, PASSING_BYTES_MAX)
         task = asyncio.get_running_loop().create_task(passing.run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
