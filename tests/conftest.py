@@ -19,8 +19,9 @@ from tests.simulator.server import SourceServer
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile(
-    "ci", max_examples=150, deadline=None, derandomize=True, database=None, print_blob=True
+    "ci", max_examples=60, deadline=None, derandomize=True, database=None, print_blob=True
 )
+hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.advisories.samples import NOON, provenance
@@ -454,7 +454,6 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.lists(LINES, max_size=6, unique_by=lambda line: line.partition(":")[0]),
     VERSIONS,

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
@@ -193,7 +193,6 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, min_size=1, max_size=8), st.sampled_from([0, DAY_S, 5 * DAY_S, 640 * DAY_S]))
-@settings(max_examples=150)
 def test_the_index_says_what_each_hosts_verdict_says_whatever_happened(
     steps: list[tuple[str, str, Any]], later: int
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import AptFactory
@@ -352,7 +352,6 @@ BITS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(READERS)), st.data())
 def test_whatever_a_host_sends_is_read_or_refused_with_a_reason(name: str, data: st.DataObject) -> None:
     read, sample = READERS[name]

@@ -186,7 +186,7 @@ mutations = st.lists(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations)
 def test_any_bytes_get_whole_answers_or_the_end(world: World, mutations: list[tuple[int, bytes]]) -> None:
     data = GOOD

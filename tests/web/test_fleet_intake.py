@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fleet.test_inventory import DATA, OSQUERY, REPORT, TRIVY
@@ -339,7 +339,6 @@ def mutations(draw: st.DrawFn) -> bytes:
         ["", "?host=a", "?form=osquery&host=a&release=debian:bookworm", "?form=dpkg-status", "?form=report"]
     ),
 )
-@settings(max_examples=150)
 def test_whatever_comes_in_gets_an_answer_and_the_next_report_too(
     fuzzed: Desk, body: bytes, encoding: str, query: str
 ) -> None:
