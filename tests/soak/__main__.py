@@ -71,10 +71,14 @@ class Clients:
 def main(arguments: list[str]) -> int:
     """Soak, judge, tell."""
     options = _options(arguments)
-    with tempfile.TemporaryDirectory(prefix="tidegate-soak-") as folder:
-        root = Path(folder)
-        told = soak(root, options.minutes, workers=options.workers)
-        where = machine(root)
+    if options.judge:
+        told = msgspec.json.decode(options.judge.read_bytes(), type=Told)
+        where = machine(ROOT)
+    else:
+        with tempfile.TemporaryDirectory(prefix="tidegate-soak-") as folder:
+            root = Path(folder)
+            told = soak(root, options.minutes, workers=options.workers)
+            where = machine(root)
     if options.keep:
         options.keep.write_bytes(msgspec.json.encode(told))
     found = bounds(told)
@@ -204,6 +208,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="docs/soak.md and docs/img/soak.svg")
     parser.add_argument("--beside", default="", metavar="WORDS", help="what else the machine did, for the document")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="all that was measured, as JSON")
+    parser.add_argument("--judge", type=Path, metavar="FILE", help="what was kept, instead of another soak")
     options = parser.parse_args(arguments)
     if options.write and options.minutes < WHOLE_MINUTES:
         parser.error(f"less than {WHOLE_MINUTES:g} minutes are no soak, and are not written down")

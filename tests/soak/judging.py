@@ -15,6 +15,7 @@ SLOPE_MIB_MAX = 1.0
 GROWTH_MIB_MAX = 8.0
 """Memory in all, after that: the last minute beside the first, medians."""
 DESCRIPTORS_MAX = 8
+"""Beside those of held files that are kept at hand: `gateway.open_files_max` bounds these."""
 THREADS_MAX = 2
 EVENT_BYTES_MAX = 400
 """Of disk, beyond EMPTY_BYTES: docs/journal.md says about 250, a `served` 350; pages of SQLite are never full."""
@@ -44,6 +45,7 @@ class Course(Struct, frozen=True):
     """How one number of one process went, after the warm-up."""
 
     process: str
+    since_s: float
     first: float
     last: float
     slope_per_10_min: float
@@ -65,22 +67,22 @@ def warm_up_s(minutes: float) -> float:
     return min(WARM_UP_S, minutes * 10)
 
 
-def courses(told: Told, value: Callable[[ProcessSample], float]) -> Iterator[Course]:
+def courses(told: Told, value: Callable[[ProcessSample], float | None]) -> Iterator[Course]:
     """Of each process that lives as long as the gateway."""
     begun = warm_up_s(told.minutes)
     edge = min(EDGE_S, begun)
     names = dict.fromkeys(one.name for sample in told.samples for one in sample.processes)
     for name in names:
         points = [
-            (sample.at_s, value(one))
+            (sample.at_s, known)
             for sample in told.samples
             for one in sample.processes
-            if one.name == name and sample.at_s >= begun
+            if one.name == name and sample.at_s >= begun and (known := value(one)) is not None
         ]
         if points:
             first = statistics.median(y for x, y in points if x <= points[0][0] + edge)
             last = statistics.median(y for x, y in points if x >= points[-1][0] - edge)
-            yield Course(name, first, last, slope(points) * 600)
+            yield Course(name, points[0][0], first, last, slope(points) * 600)
 
 
 def bounds(told: Told) -> tuple[Bound, ...]:
@@ -97,8 +99,10 @@ def _memory(told: Told) -> Iterator[Bound]:
 
 
 def _descriptors(told: Told) -> Iterator[Bound]:
-    for one in courses(told, lambda process: process.descriptors):
-        yield Bound(f"{one.process}: descriptors more at the end", one.last - one.first, DESCRIPTORS_MAX)
+    for one in courses(told, lambda process: process.others):
+        yield Bound(
+            f"{one.process}: descriptors more at the end, but for held files", one.last - one.first, DESCRIPTORS_MAX
+        )
     for one in courses(told, lambda process: process.threads):
         yield Bound(f"{one.process}: threads more at the end", one.last - one.first, THREADS_MAX)
 

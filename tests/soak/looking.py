@@ -10,6 +10,7 @@ from tests.soak.samples import ProcessSample, Sample
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 DESK = b"tidegate.wiring.desk"
+BLOBS = "/cache/blobs/"
 
 
 class Looking:
@@ -66,9 +67,19 @@ def _process(name: str, pid: int) -> ProcessSample | None:
         rollup = (here / "smaps_rollup").read_text().splitlines()
         pss = next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))
         threads = len(list((here / "task").iterdir()))
-        return ProcessSample(name, pid, rss, pss, len(list((here / "fd").iterdir())), threads)
+        open_files = [link for one in (here / "fd").iterdir() if (link := _link(one))]
+        blobs = sum(BLOBS in link for link in open_files)
+        return ProcessSample(name, pid, rss, pss, len(open_files), threads, blobs)
     except (OSError, StopIteration):
         return None
+
+
+def _link(descriptor: Path) -> str:
+    """What it leads to; nothing for one that was closed meanwhile."""
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""
 
 
 def _size(path: Path) -> int:

@@ -32,6 +32,7 @@ from tests.soak.world import (
 
 KINDS_SHOWN = 14
 WIDTH = 118
+LATE_S = 30.0
 
 
 def page(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], beside: str) -> str:
@@ -77,8 +78,9 @@ def _lines(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], be
     yield ""
     begin = warm_up_s(told.minutes) / 60
     yield f"Memory (RSS, every 5 s, from minute {begin:g} on) may grow by {SLOPE_MIB_MAX:g} MiB in ten minutes, by the"
-    yield f"median of all slopes between two samples, and by {GROWTH_MIB_MAX:g} MiB in all; descriptors by"
-    yield f"{DESCRIPTORS_MAX}. Each is a line of `tests/soak/judging.py`."
+    yield f"median of all slopes between two samples, and by {GROWTH_MIB_MAX:g} MiB in all;"
+    yield f"descriptors by {DESCRIPTORS_MAX}, but for those of held files, which a worker keeps at hand"
+    yield f"(`gateway.open_files_max`){_counted_since(told)}. Each is a line of `tests/soak/judging.py`."
     yield ""
     yield "| | is | at most | |"
     yield "|---|---|---|---|"
@@ -87,8 +89,8 @@ def _lines(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], be
     yield ""
     yield "## Processes"
     yield ""
-    yield "| process | RSS at first | at the end | in ten minutes | PSS at the end | descriptors | threads |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| process | RSS at first | at the end | in 10 minutes | PSS, end | descriptors | held files | threads |"
+    yield "|---|---|---|---|---|---|---|---|"
     yield from _processes(told)
     yield ""
     yield "Memory in MiB. Beside these there were up to"
@@ -134,13 +136,21 @@ def _played(told: Told) -> Iterator[str]:
     yield f"  and its stream of events open all the time: it told {told.stream_decisions:,}."
 
 
+def _counted_since(told: Told) -> str:
+    """Where held files were not told from others at first."""
+    since_s = max((one.since_s for one in courses(told, lambda process: process.others)), default=0.0)
+    late = since_s > warm_up_s(told.minutes) + LATE_S
+    return f", counted apart from minute {since_s / 60:.0f} on" if late else ""
+
+
 def _processes(told: Told) -> Iterator[str]:
     last = {one.name: one for sample in told.samples for one in sample.processes}
     for one in courses(told, lambda process: process.rss_bytes / MIB):
         ended = last[one.process]
         yield (
             f"| {one.process} | {one.first:.1f} | {one.last:.1f} | {one.slope_per_10_min:+.2f} |"
-            f" {ended.pss_bytes / MIB:.1f} | {ended.descriptors} | {ended.threads} |"
+            f" {ended.pss_bytes / MIB:.1f} | {ended.descriptors} |"
+            f" {'not counted' if ended.blobs is None else ended.blobs} | {ended.threads} |"
         )
 
 

@@ -13,6 +13,13 @@ class ProcessSample(Struct, frozen=True):
     pss_bytes: int
     descriptors: int
     threads: int
+    blobs: int | None = None
+    """Of its descriptors, those of held files, which it keeps at hand; None: not counted."""
+
+    @property
+    def others(self) -> int | None:
+        """Its other descriptors."""
+        return None if self.blobs is None else self.descriptors - self.blobs
 
 
 class Sample(Struct, frozen=True):

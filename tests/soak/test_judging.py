@@ -20,7 +20,7 @@ def told(leak_mib_per_10_min: float = 0.0) -> Told:
     def sample(at_s: float) -> Sample:
         filling = 20 * min(1.0, at_s / 200)
         mib = 60 + filling + leak_mib_per_10_min * at_s / 600 + chance.choice((0, 0, 0, 0, 3))
-        gateway = ProcessSample("gateway", 1, int(mib * MIB), int(mib * MIB), 40, 8)
+        gateway = ProcessSample("gateway", 1, int(mib * MIB), int(mib * MIB), 40 + int(at_s / 6), 8, int(at_s / 6))
         return Sample(at_s, (gateway,), 0, 40_000, 0, 0, 60_000, 1_000_000, int(at_s / 6))
 
     load = [LoadSample(5.0 * turn, 1_000, 900, 10**6, 0.4, 3.0, 9.0, 0, (), 0) for turn in range(1, MINUTES * 12)]
