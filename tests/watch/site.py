@@ -1,5 +1,6 @@
 """A page's host on loopback, which does what it is told: up, slow, torn, a portal, an error, huge, going in circles."""
 
+import gzip
 import threading
 import time
 from collections import Counter
@@ -76,6 +77,9 @@ class Site:
             handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         handler.wfile.write(b"0\r\n\r\n")
 
+    def _packed(self, handler: BaseHTTPRequestHandler) -> None:
+        _say(handler, 200, gzip.compress(self.page), self.content_type, ("Content-Encoding", "gzip"))
+
     def _error(self, handler: BaseHTTPRequestHandler) -> None:
         _say(handler, 503, b"<h1>Service unavailable</h1>", "text/html", ("Retry-After", "600"))
 
@@ -116,8 +120,8 @@ class Site:
             _say(handler, 301, b"", "text/plain", ("Location", "/new"))
 
     _MODES: dict[str, Callable[["Site", BaseHTTPRequestHandler], None]] = {  # noqa: RUF012  # never changed
-        "up": _up, "chunked": _chunked, "error": _error, "portal": _portal, "torn": _torn, "slow": _slow,
-        "huge": _huge, "circle": _circle, "moved": _moved,
+        "up": _up, "chunked": _chunked, "packed": _packed, "error": _error, "portal": _portal, "torn": _torn,
+        "slow": _slow, "huge": _huge, "circle": _circle, "moved": _moved,
     }  # fmt: skip
 
 

@@ -157,6 +157,16 @@ def test_a_page_without_an_end_is_up_by_what_came_and_its_copy_stays_what_it_was
     assert place.copy().body == PAGE
 
 
+def test_a_page_that_is_packed_unasked_is_unpacked_within_bounds(site: Site, place: Place) -> None:
+    site.mode = "packed"
+    assert place.look().standing.state is State.UP
+    assert place.copy().body == PAGE
+    site.page = b"x" * 50_000_000 + PAGE
+    kept = place.look()
+    assert "does not contain" in kept.standing.reason
+    assert place.copy().body == PAGE
+
+
 def test_a_host_that_nobody_answers_for_is_down(site: Site, place: Place) -> None:
     place.look()
     site.leave()

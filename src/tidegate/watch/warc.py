@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tidegate import __version__
-from tidegate.watch.watch import Exchange, Watch
+from tidegate.watch.watch import Exchange, Watch, unpacked
 
 if TYPE_CHECKING:
     from warcio.warcwriter import WARCWriter
@@ -86,7 +86,10 @@ def read(path: Path, bytes_max: int) -> CopiedPage:
             raise BadCopyError(f"{path.name} is no whole copy: {error}") from None
     if found is None:
         raise BadCopyError(f"{path.name} has no answer in it")
-    url, date, head, body = found
+    url, date, head, packed = found
+    body = unpacked(packed, head.get_header("Content-Encoding", ""), bytes_max)
+    if body is None:
+        raise BadCopyError(f"{path.name} is packed as nobody can unpack it")
     return CopiedPage(asked, url, _epoch(date), int(head.get_statuscode()), head.get_header("Content-Type", ""), body)
 
 

@@ -2,12 +2,14 @@
 
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tidegate.sources.archive import BadAddressError, Endpoint, Reach, endpoint_of, is_literal
 from tidegate.watch.settings import WatchSettings
 
+_GZIP = 16 + zlib.MAX_WBITS
 _CHARSET = re.compile(r";[ \t]*charset[ \t]*=[ \t]*\"?([A-Za-z0-9._:-]{1,40})", re.IGNORECASE).search
 
 
@@ -67,14 +69,31 @@ def objection(answer: Exchange, watch: WatchSettings) -> str | None:
     """Why an answer is not the page that is meant; None where it is. An error page or a captive portal is not."""
     if answer.status != watch.status:
         return f"answered {answer.status}"
-    if packed := answer.headers.get("content-encoding", "identity").strip().lower().replace("identity", ""):
-        return f"is packed as {packed[:40]}, which nobody asked for"
+    packed = answer.headers.get("content-encoding", "")
+    body = unpacked(answer.body, packed, watch.copy_bytes_max)
+    if body is None:
+        return f"is packed as {packed[:40]}, which nobody asked for, and cannot be unpacked"
     if not answer.is_whole and watch.member:
         return f"is longer than {watch.copy_bytes_max:,} bytes"
-    if watch.contains and watch.contains not in text_of(answer.body, answer.headers.get("content-type", "")):
+    if watch.contains and watch.contains not in text_of(body, answer.headers.get("content-type", "")):
         more = "" if answer.is_whole else f" in its first {watch.copy_bytes_max:,} bytes"
         return f"answers, and does not contain “{watch.contains}”{more}: another page, or not all of it"
-    return _lacks(answer.body, watch.member) if watch.member else None
+    return _lacks(body, watch.member) if watch.member else None
+
+
+def unpacked(body: bytes, encoding: str, bytes_max: int) -> bytes | None:
+    """A body without its content coding, to `bytes_max` of it: some hosts pack what nobody asked them to pack. None for
+    one that is not gzip."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip" | "x-gzip":
+            try:
+                return zlib.decompressobj(_GZIP).decompress(body, bytes_max)
+            except zlib.error:
+                return None
+        case _:
+            return None
 
 
 def _lacks(body: bytes, member: str) -> str | None:

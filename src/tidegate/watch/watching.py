@@ -20,7 +20,7 @@ from tidegate.watch.asking import Asker, Barred, Nothing, NotYet, Page
 from tidegate.watch.folder import CopyNote, Kept, WatchFolder
 from tidegate.watch.settings import CopiesSettings
 from tidegate.watch.standing import Bad, Finding, Good, NotAsked, State, Turn, after, next_at, told_state
-from tidegate.watch.watch import Exchange, Watch, objection
+from tidegate.watch.watch import Exchange, Watch, objection, unpacked
 
 LOOK_AGAIN_MAX_S = 600.0
 """A sleep is never longer: clocks are set."""
@@ -217,7 +217,8 @@ class Watching:
 
     async def _keep_copy(self, watch: Watch, kept: Kept, exchanges: tuple[Exchange, ...], now: float) -> Kept:
         last = exchanges[-1]
-        digest = hashlib.sha256(last.body).hexdigest()
+        page = unpacked(last.body, last.headers.get("content-encoding", ""), watch.settings.copy_bytes_max) or b""
+        digest = hashlib.sha256(page).hexdigest()
         step = copies.step(kept, digest, now)
         if step is copies.Step.SAME:
             return replace(kept, not_kept="")
@@ -237,7 +238,7 @@ class Watching:
             url=last.url,
             taken_at=last.asked_at,
             content_type=last.headers.get("content-type", ""),
-            bytes=len(last.body),
+            bytes=len(page),
             file_bytes=file_bytes,
             digest=digest,
         )
