@@ -10,7 +10,7 @@ import pytest
 from tests.docs.documents import SOURCE
 from tidegate.store.journal_kinds import KINDS, TABLE, Type, objection
 
-WRITERS = {"note", "note_once", "passed_over", "alarm", "Happening", "_note", "_told", "_write_down"}
+WRITERS = {"note", "note_once", "passed_over", "alarm", "Happening", "_note", "_told"}
 NOT_YET = {
     "drill-begun",
     "drill-ended",

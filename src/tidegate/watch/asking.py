@@ -72,6 +72,14 @@ class Barred(NamedTuple):
     reason: str
 
 
+class _Came(NamedTuple):
+    """One answer, which may be a redirect."""
+
+    exchange: Exchange
+    latency_s: float
+    took_s: float
+
+
 class NotYet(NamedTuple):
     """Its host was asked a moment ago, and wishes for a pause."""
 
@@ -125,42 +133,53 @@ class Asker:
     async def ask(self, watch: Watch, patience_s: float) -> Page | Nothing | Barred | NotYet:
         """The page, within its time. `patience_s`: for so long a host's wish for a pause is waited for."""
         endpoint, target = watch.endpoint, watch.target
-        exchanges: list[Exchange] = []
-        left_s = watch.settings.timeout_s
+        came: list[_Came] = []
         for _ in range(self._redirects_max + 1):
-            async with self._turn(endpoint, patience_s) as host:
-                if host is None:
-                    return NotYet(patience_s)
-                allowed = await self._permit(endpoint, target, host)
-                if not allowed.allowed:
-                    return Barred(_barred(exchanges, endpoint, target, allowed))
-                wait_s = host.asked_at + max(GAP_S, allowed.crawl_delay_s) - time.monotonic()
-                if wait_s > patience_s:
-                    return NotYet(wait_s)
-                await asyncio.sleep(wait_s)
-                asked_at, begun, taking = self._now(), time.monotonic(), _Taking(watch.settings.copy_bytes_max)
-                try:
-                    async with self._at_once, asyncio.timeout(max(0.1, left_s)):
-                        await self._get(endpoint, target, taking)
-                except TimeoutError:
-                    return Nothing(f"no whole answer within {watch.settings.timeout_s:g} s")
-                except (FetchError, OSError) as error:
-                    return Nothing(_in_words(error))
-                finally:
-                    host.asked_at = time.monotonic()
-            left_s -= time.monotonic() - begun
-            exchanges.append(_exchange(endpoint, target, taking, asked_at))
-            told = taking.told
-            assert told is not None
-            if told.status not in STATUSES or watch.settings.status == told.status:
-                waits = retry_after_s(told.headers.get("retry-after"), self._now()) or 0.0
+            left_s = watch.settings.timeout_s - sum(one.took_s for one in came)
+            hop = await self._hop(watch, endpoint, target, left_s, patience_s)
+            if isinstance(hop, Barred) and came:
+                return Barred(f"redirects to {place_of_host(endpoint)}{target[:200]}: {hop.reason}")
+            if not isinstance(hop, _Came):
+                return hop
+            came.append(hop)
+            answer = hop.exchange
+            if answer.status not in STATUSES or watch.settings.status == answer.status:
+                waits = retry_after_s(answer.headers.get("retry-after"), self._now()) or 0.0
                 not_before = self._now() + min(waits, NOT_BEFORE_MAX_S) if waits else 0.0
-                return Page(tuple(exchanges), taking.answered_at - begun, not_before)
+                return Page(tuple(one.exchange for one in came), hop.latency_s, not_before)
             try:
-                endpoint, target = next_hop(endpoint, target, told.headers.get("location"))
+                endpoint, target = next_hop(endpoint, target, answer.headers.get("location"))
             except FetchError as error:
                 return Nothing(_in_words(error))
         return Nothing(f"redirects more than {self._redirects_max} times")
+
+    async def _hop(
+        self, watch: Watch, endpoint: Endpoint, target: str, left_s: float, patience_s: float
+    ) -> "_Came | Nothing | Barred | NotYet":
+        """One question to one host, in its turn, if its robots.txt lets us."""
+        async with self._turn(endpoint, patience_s) as host:
+            if host is None:
+                return NotYet(patience_s)
+            allowed = await self._permit(endpoint, target, host)
+            if not allowed.allowed:
+                return Barred(allowed.reason)
+            wait_s = host.asked_at + max(GAP_S, allowed.crawl_delay_s) - time.monotonic()
+            if wait_s > patience_s:
+                return NotYet(wait_s)
+            await asyncio.sleep(wait_s)
+            taking = _Taking(watch.settings.copy_bytes_max)
+            try:
+                async with self._at_once, asyncio.timeout(max(0.1, left_s)):
+                    asked_at, begun = self._now(), time.monotonic()
+                    await self._get(endpoint, target, taking)
+            except TimeoutError:
+                return Nothing(f"no whole answer within {watch.settings.timeout_s:g} s")
+            except (FetchError, OSError) as error:
+                return Nothing(_in_words(error))
+            finally:
+                host.asked_at = time.monotonic()
+        exchange = _exchange(endpoint, target, taking, asked_at)
+        return _Came(exchange, taking.answered_at - begun, time.monotonic() - begun)
 
     def crawl_delay_s(self, watch: Watch) -> float:
         """Between two questions to its host, as far as that was heard."""
@@ -241,12 +260,6 @@ def _exchange(endpoint: Endpoint, target: str, taking: _Taking, asked_at: float)
         asked_at=asked_at,
         is_whole=taking.is_whole,
     )
-
-
-def _barred(exchanges: list[Exchange], endpoint: Endpoint, target: str, permit: Permit) -> str:
-    if not exchanges:
-        return permit.reason
-    return f"redirects to {place_of_host(endpoint)}{target[:200]}: {permit.reason}"
 
 
 def _in_words(error: FetchError | OSError) -> str:

@@ -14,12 +14,13 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from tidegate.store.journal import Value
+from tidegate.store.journal import Happening, Value
 from tidegate.watch import copies
 from tidegate.watch.asking import Asker, Barred, Nothing, NotYet, Page
 from tidegate.watch.folder import CopyNote, Kept, WatchFolder
 from tidegate.watch.settings import CopiesSettings
-from tidegate.watch.standing import Bad, Finding, Good, NotAsked, State, Turn, after, next_at, told_state
+from tidegate.watch.standing import Bad, Finding, Good, NotAsked, State, after, next_at, told_state
+from tidegate.watch.telling import not_asked, sentence, turned
 from tidegate.watch.watch import Exchange, Watch, objection, unpacked
 
 LOOK_AGAIN_MAX_S = 600.0
@@ -141,7 +142,7 @@ class Watching:
             if watch is not None and (standing is None or standing.url == watch.url):
                 continue
             if standing is not None and standing.standing.state is State.DOWN:
-                self._write_down("watch-not-asked", name, f"is not asked: {GONE}", url=standing.url, reason=GONE)
+                self._write_down(not_asked(name, standing.url, GONE))
             self._folder.drop(name)
             if watch is None:
                 self.kept.pop(name, None)
@@ -212,8 +213,9 @@ class Watching:
             return
         self.kept[watch.name] = kept
         await asyncio.to_thread(self._folder.write, watch.name, kept, durable=turn is not None)
-        if turn is not None:
-            self._turned(watch, kept, turn, now)
+        happened = turned(watch, standing, turn, now) if turn is not None else None
+        if happened is not None:
+            self._write_down(happened)
 
     async def _keep_copy(self, watch: Watch, kept: Kept, exchanges: tuple[Exchange, ...], now: float) -> Kept:
         last = exchanges[-1]
@@ -244,32 +246,9 @@ class Watching:
         )
         return replace(kept, copy=note, before=kept.copy if rotate else kept.before, not_kept="")
 
-    def _turned(self, watch: Watch, kept: Kept, turn: Turn, now: float) -> None:
-        standing = kept.standing
-        told: dict[str, Value] = {"url": watch.url, "archive": watch.settings.archive}
-        match turn.after:
-            case State.DOWN:
-                since = standing.since or now
-                self._write_down(
-                    "watch-down", watch.name, f"is down: {standing.reason}", **told, reason=standing.reason,
-                    since=since, incident=watch.settings.incident,
-                )  # fmt: skip
-            case State.UP if turn.before is not State.UNKNOWN:
-                since = standing.since or now
-                began = turn.since if turn.before is State.DOWN and turn.since is not None else since
-                lasted = max(0.0, since - began)
-                self._write_down("watch-up", watch.name, "is up", **told, since=since, down_s=lasted)
-            case State.NOT_ASKED:
-                self._write_down(
-                    "watch-not-asked", watch.name, f"is not asked: {standing.reason}", url=watch.url,
-                    reason=standing.reason,
-                )  # fmt: skip
-            case _:
-                pass
-
-    def _write_down(self, kind: str, name: str, text: str, **data: Value) -> None:
-        self._note(kind, name, **data)
-        self._tell(kind, name, text)
+    def _write_down(self, happened: Happening) -> None:
+        self._note(happened.kind, happened.subject, **happened.data)
+        self._tell(happened.kind, happened.subject, sentence(happened))
 
     def _tell(self, kind: str, name: str, text: str) -> None:
         for tell in self.hearers:
