@@ -1,4 +1,4 @@
-"""`tidegate exposure-export`: Parquet files of one moment, whole or not there at all."""
+"""`tidegate exposure export`: Parquet files of one moment, whole or not there at all."""
 
 import builtins
 import re
@@ -24,7 +24,7 @@ def house(tmp_path: Path) -> House:
 
 
 def export(house: House, to: Path, *words: object) -> Ended:
-    return tidegate("exposure-export", "--to", to, *words, "--config", house.config, "--state", house.state)
+    return tidegate("exposure", "export", "--to", to, *words, "--config", house.config, "--state", house.state)
 
 
 def reported(house: House) -> None:
@@ -93,4 +93,11 @@ def test_where_no_host_ever_reported_there_is_nothing_to_export(house: House, tm
     ended = export(house, tmp_path / "out")
     assert ended.code == ExitCode.UNAVAILABLE
     assert "no host has ever reported here" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_option_before_the_command_is_refused_and_not_lost(tmp_path: Path) -> None:
+    ended = tidegate("exposure", "--state", tmp_path, "export", "--to", tmp_path / "out")
+    assert ended.code == ExitCode.USAGE
+    assert "behind export" in ended.err
     assert not (tmp_path / "out").exists()

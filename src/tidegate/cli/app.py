@@ -2,13 +2,11 @@
 
 import typer
 
-from tidegate.cli import advisories, config, fleet, hold, incident, journal, sources, watch
+from tidegate.cli import advisories, config, exposure, fleet, hold, incident, journal, sources, watch
 from tidegate.cli.client_config import client_config
 from tidegate.cli.doctor import doctor
 from tidegate.cli.drill import drill
 from tidegate.cli.export import export
-from tidegate.cli.exposure import exposure
-from tidegate.cli.exposure_export import exposure_export
 from tidegate.cli.gc import gc
 from tidegate.cli.import_acng import import_acng
 from tidegate.cli.man import man
@@ -53,8 +51,7 @@ app.add_typer(hold.app, name="hold")
 app.command()(readiness)
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(fleet.app, name="fleet")
-app.command()(exposure)
-app.command()(exposure_export)
+app.add_typer(exposure.app, name="exposure")
 app.command()(gc)
 app.add_typer(journal.app, name="journal")
 app.add_typer(incident.app, name="incident")

@@ -1,4 +1,4 @@
-"""`tidegate exposure`."""
+"""`tidegate exposure` and `tidegate exposure export`."""
 
 import os
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import typer
 
 from tidegate.cli.asking import age
 from tidegate.cli.exit_codes import ExitCode
+from tidegate.cli.exposure_export import exposure_export
 from tidegate.cli.failure import Complaint, Failure
 from tidegate.cli.options import AtOption, ConfigOption, StateOption, epoch, overrides, settings_for
 from tidegate.cli.render import Column, JsonOption, json_wanted, note, say, say_json, table
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     Report = FleetExposureReport | CveExposureReport | HostExposuresReport
 
+app = typer.Typer()
+app.command("export")(exposure_export)
+
 SHOWN_CVES = 20
 SHOWN_HOSTS = 8
 """In a row of a table; --json names them all."""
@@ -45,6 +49,7 @@ _FINDINGS = (Column("cve"), Column("package"), Column("class"), Column("why"), C
 _HOSTS = (Column("hosts", is_figure=True), Column("which"), Column("class"), Column("why"), Column("what to do"))
 
 
+@app.callback(invoke_without_command=True)
 def exposure(
     context: typer.Context,
     cve: Annotated[str, typer.Option("--cve", metavar="ID", help="Only this CVE: on which hosts, and why.")] = "",
@@ -67,6 +72,9 @@ def exposure(
     anybody could close, 1 when something is, and 3 when nothing of that kind is known but of some hosts it is not
     known at all, as with feeds or reports that are too old or cannot be read: those are never taken for clean.
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options_before_a_command(context)
+        return
     if bool(cve) + bool(host) + bool(tag) > 1:
         raise Failure(ExitCode.USAGE, Complaint("--cve, --host and --tag exclude each other"))
     classes = _classes_of(only or [])
@@ -77,6 +85,15 @@ def exposure(
     else:
         _say(report, classes)
     raise typer.Exit(_code(report, classes))
+
+
+def _refuse_options_before_a_command(context: typer.Context) -> None:
+    """They would be lost, the state's directory among them."""
+    for name in context.params.keys() - {"as_json"}:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            todo = f"See `tidegate exposure {context.invoked_subcommand} --help` for those that it has."
+            raise Failure(ExitCode.USAGE, Complaint(f"options go behind {context.invoked_subcommand}", todo=todo))
 
 
 def _asked(

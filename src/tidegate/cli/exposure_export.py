@@ -1,4 +1,4 @@
-"""`tidegate exposure-export --to DIR`."""
+"""`tidegate exposure export --to DIR`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

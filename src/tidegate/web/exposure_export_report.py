@@ -1,4 +1,4 @@
-"""The structs behind `tidegate exposure-export --json`."""
+"""The structs behind `tidegate exposure export --json`."""
 
 from typing import Annotated
 

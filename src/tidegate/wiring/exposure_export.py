@@ -1,4 +1,4 @@
-"""`tidegate exposure-export`: the fleet and its exposure as Parquet files, all of one moment.
+"""`tidegate exposure export`: the fleet and its exposure as Parquet files, all of one moment.
 
 DIR/2026-11-27T23-47-19Z/    the files of one export: it appears when all of them are whole and on the disk
 DIR/latest                   leads to the newest
