@@ -141,11 +141,11 @@ def bomb(ending: str, megabytes: int) -> bytes:
 
 @pytest.mark.parametrize("ending", CONCATENABLE)
 def test_bomb_is_defused_at_the_limit_without_filling_memory(ending: str) -> None:
-    packed = bomb(ending, 256)
+    packed = bomb(ending, 80)
     assert len(packed) < 2**20
     tracemalloc.start()
     with pytest.raises(FormatError, match="bytes of content"):
-        deque(decompressed([packed], f"Packages{ending}", size_max=200 * 2**20), maxlen=0)
+        deque(decompressed([packed], f"Packages{ending}", size_max=64 * 2**20), maxlen=0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 24 * 2**20

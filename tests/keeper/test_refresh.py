@@ -389,7 +389,7 @@ async def test_an_index_that_unpacks_to_more_than_its_release_lists_is_refused(
     """Threat 17."""
     async with house(tmp_path, archive_of(keys, source_server)) as here:
         snapshot = await here.adopt()
-        attacks.index_bomb(archive, ending, size_bytes=256 << 20)
+        attacks.index_bomb(archive, ending, size_bytes=64 << 20)
         assert f"Packages.{ending}" in await here.refused()
         assert here.served() == snapshot
 

@@ -10,8 +10,8 @@ from tests.simulator.faults import HtmlPage
 from tests.simulator.keys import Keys
 from tests.threats.conftest import HELLO, INRELEASE, Siege
 
-MEMORY_BYTES_MAX = 256 << 20
-BOMB_BYTES = 512 << 20
+MEMORY_BYTES_MAX = 160 << 20
+BOMB_BYTES = 256 << 20
 
 
 def _peak_bytes(pid: int) -> int:
