@@ -1,9 +1,12 @@
 """What people write down at the admin port: with a token for just that, and never as another site's page says."""
 
+import base64
+import contextlib
 import http.client
 import json
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -28,9 +31,16 @@ class Alone:
         self.other = tidegate("fleet", "token", "add", "web", *where).good().out.strip()
         self._where = where
 
+    def shown(self) -> dict[str, Any]:
+        shown: dict[str, Any] = tidegate("incident", "show", self.incident, *self._where, "--json").json["incident"]
+        return shown
+
+    def command(self, *arguments: str) -> str:
+        """What a command prints for people, whatever it exits with."""
+        return tidegate(*arguments, *self._where).out
+
     def notes(self) -> list[dict[str, str]]:
-        shown = tidegate("incident", "show", self.incident, *self._where, "--json").json["incident"]
-        return [*shown["notes"], *shown["actions"]]
+        return [*self.shown()["notes"], *self.shown()["actions"]]
 
     def post(self, body: bytes | str, path: str = "", **headers: str) -> tuple[int, str]:
         given = {"content-type": "application/x-www-form-urlencoded"}
@@ -122,3 +132,75 @@ def test_form_of_the_dashboard_writes_and_comes_back(alone: Alone, tab: Page) ->
     assert objections(tab, f"127.0.0.1:{alone.gateway.admin_port}") == []
     assert inert(tab) == []
     assert words in [one["text"] for one in alone.notes()]
+
+
+CLAIM = {"said_by": "a group", "said_at": "2026-04-30", "url": "https://boast.example/1", "attributes_to": "them"}
+
+
+def test_claims_are_written_revised_and_the_incident_closed_by_whoever_has_a_token(alone: Alone) -> None:
+    def post(**fields: str) -> tuple[int, str]:
+        return alone.post(urlencode({"token": alone.token, **fields}))
+
+    status, told = post(kind="claim", text="it was us", confidence="10", **CLAIM)
+    assert status == 200, told
+    name = json.loads(told)["claim"]
+    assert post(kind="revise", claim=name, text="the vendor denies it", status="disputed", confidence="")[0] == 200
+    (claim,) = [one for one in alone.shown()["claims"] if one["name"] == name]
+    assert (claim["said_by"], claim["text"], claim["attributes_to"]) == ("a group", "it was us", "them")
+    judged = [(one["status"], one["confidence"], one["by"], one["text"]) for one in claim["judgements"]]
+    assert judged == [("pending", 10, "ada", ""), ("disputed", 10, "ada", "the vendor denies it")]
+    for fields in (
+        {"kind": "claim", "text": "whose?"},
+        {"kind": "claim", "text": "sure", **CLAIM, "confidence": "101"},
+        {"kind": "claim", "text": "sure", **CLAIM, "status": "true"},
+        {"kind": "claim", "text": "long", **CLAIM, "url": "x" * 1001},
+        {"kind": "note", "text": "more than it takes", "said_by": "me"},
+    ):
+        status, told = post(**fields)
+        assert status == 400, told
+        assert told.startswith("it cannot be written down: "), told
+    status, told = post(kind="revise", claim="C99", text="which?")
+    assert (status, told) == (409, "there is no claim C99\n")
+    status, told = post(kind="close", text="I think it is over")
+    assert status == 409
+    assert told.startswith("it goes on: alone of "), told
+    assert post(kind="close", text="we live without it", still="true")[0] == 200
+    assert (alone.shown()["state"], alone.shown()["closed_by"]) == ("closed", "ada")
+    assert post(kind="close", text="again")[0] == 409
+
+
+def test_whatever_clients_and_people_say_does_nothing_in_pages_and_terminals(
+    alone: Alone,
+    tab: Page,  # noqa: F811  (a fixture)
+) -> None:
+    """User-Agent, Referer, forwarded addresses, request targets, claims and notes; escapes for terminals among them."""
+    terminal = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+    said = dict.fromkeys(("User-Agent", "Referer", "X-Forwarded-For", "X-Forwarded-Host", "Via"), HOSTILE)
+    target = quote(f"/debian/pool/main/h/hello/{HOSTILE}_1.0_amd64.deb", safe="/:()=;")
+    for port, path in (
+        (alone.gateway.port, target),
+        (alone.gateway.admin_port, "/"),
+        (alone.gateway.admin_port, target),
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers=said)
+            answer = connection.getresponse()
+            assert "alert(1)" not in answer.read().decode() + str(answer.getheaders())
+    words = HOSTILE + terminal
+    alone.post(urlencode({"token": alone.token, "kind": "claim", "text": words, **dict.fromkeys(CLAIM, words)}))
+    alone.post(urlencode({"token": alone.token, "kind": "note", "text": words}))
+    tab.look(width=360, height=700)
+    tab.open(f"http://127.0.0.1:{alone.gateway.admin_port}/")
+    tab.wait_for("document.body.innerText.includes('\\\\x1b]0;owned')")
+    assert objections(tab, f"127.0.0.1:{alone.gateway.admin_port}") == []
+    assert inert(tab) == []
+    for command in (("incident", "show", alone.incident), ("journal", "show"), ("status",), ("sources",)):
+        printed = alone.command(*command)
+        assert "owned" in printed or command[0] in ("status", "sources")
+        assert all(letter.isprintable() or letter == "\n" for letter in printed), command
+    page = alone.command("postmortem", alone.incident, "--format", "html")
+    tab.open("data:text/html;charset=utf-8;base64," + base64.b64encode(page.encode()).decode())
+    assert tab.seen.dialogs == []
+    assert inert(tab) in ([], ["style"]), "its own style sheet stands in it"
+    assert "owned" in tab.run("document.body.innerText")

@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +16,8 @@ from tidegate.cli.options import ConfigOption, StateOption, settings_for
 from tidegate.cli.render import Column, JsonOption, json_wanted, say, say_json, table
 
 if TYPE_CHECKING:
-    from tidegate.incidents.incident import Claim, Incident
-    from tidegate.store.journal import Value
+    from tidegate.incidents.incident import Incident
+    from tidegate.incidents.writing import Writing
     from tidegate.store.sqlite_journal import SqliteJournal
 
 app = typer.Typer(no_args_is_help=True, help="Show incidents, and write down what people do and say about them.")
@@ -106,8 +105,9 @@ def note(
     as_json: JsonOption = False,
 ) -> None:
     """Write down something about an incident."""
-    with _known(config, state, incident) as (journal, _):
-        _write("incident-note", incident, journal, context, as_json, by=_name(who), text=text)
+    from tidegate.incidents.writing import Note
+
+    _write(Note(text=text), incident, _Asked(context, config, state, as_json, who))
 
 
 @app.command()
@@ -121,8 +121,9 @@ def action(
     as_json: JsonOption = False,
 ) -> None:
     """Write down something that was done about an incident: the response, in its post-mortem."""
-    with _known(config, state, incident) as (journal, _):
-        _write("incident-action", incident, journal, context, as_json, by=_name(who), text=text)
+    from tidegate.incidents.writing import Action
+
+    _write(Action(text=text), incident, _Asked(context, config, state, as_json, who))
 
 
 @app.command()
@@ -139,14 +140,9 @@ def close(
     as_json: JsonOption = False,
 ) -> None:
     """Say that an incident is over, and why. By itself it closes some minutes after its last condition ended."""
-    with _known(config, state, incident) as (journal, one):
-        if one.state == "closed":
-            raise Failure(ExitCode.NO, Complaint(f"{incident} is closed already"))
-        if one.state == "open" and not still:
-            holds = "; ".join(f"{span.rule} of {span.subject}" for span in one.conditions if span.ended is None)
-            todo = "If it is over all the same, say so with --still."
-            raise Failure(ExitCode.NO, Complaint(f"it goes on: {holds}", incident, todo))
-        _write("incident-closed", incident, journal, context, as_json, by=_name(who), text=text)
+    from tidegate.incidents.writing import Close
+
+    _write(Close(text=text, still=still), incident, _Asked(context, config, state, as_json, who))
 
 
 @app.command()
@@ -178,25 +174,29 @@ def claim(
 ) -> None:
     """Write down what somebody says about an incident, attribution above all. It is a claim, and shown as one."""
     from tidegate.incidents.claims import STATUSES
+    from tidegate.incidents.writing import Revise, Said
 
+    asked = _Asked(context, config, state, as_json, who)
     if status is not None and status not in STATUSES:
         raise Failure(
             ExitCode.USAGE, Complaint(f"{status!r} is no status", todo=f"Statuses are {', '.join(STATUSES)}.")
         )
-    with _known(config, state, incident) as (journal, one):
-        known = {claim.name: claim for claim in one.claims}
-        judged: dict[str, Value] = {"by": _name(who), "text": text}
-        if revise is not None:
-            before = _claim_in(known, revise).now
-            judged |= {"claim": revise, "status": status or before.status}
-            judged["confidence"] = before.confidence if confidence is None else confidence
-            _write("claim-revised", incident, journal, context, as_json, **judged)
-            return
-        if not by:
-            raise Failure(ExitCode.USAGE, Complaint("a claim is somebody's", todo="Say whose it is: --by NAME."))
-        judged |= {"claim": f"C{len(known) + 1}", "status": status or "pending", "confidence": confidence or 0}
-        said: dict[str, Value] = {"said_by": by, "url": url, "said_at": said_at, "attributes_to": attributes_to}
-        _write("claim", incident, journal, context, as_json, **judged, **said)
+    judged = next((one for one in STATUSES if one == status), None)
+    if revise is not None:
+        _write(Revise(claim=revise, text=text, confidence=confidence, status=judged), incident, asked)
+        return
+    if not by:
+        raise Failure(ExitCode.USAGE, Complaint("a claim is somebody's", todo="Say whose it is: --by NAME."))
+    said = Said(
+        text=text,
+        said_by=by,
+        url=url,
+        said_at=said_at,
+        attributes_to=attributes_to,
+        confidence=confidence or 0,
+        status=judged or "pending",
+    )
+    _write(said, incident, asked)
 
 
 @app.command()
@@ -246,31 +246,33 @@ def all_of(journal: "SqliteJournal", config: Path | None, now: float) -> "tuple[
     return Incidents(journal, settings_for(config).settings.incidents).all(now)
 
 
-@contextmanager
-def _known(config: Path | None, state: Path | None, incident: str) -> "Iterator[tuple[SqliteJournal, Incident]]":
-    with opened(config, state) as journal:
-        yield journal, found_in(all_of(journal, config, time.time()), incident)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What every command that writes is told."""
+
+    context: typer.Context
+    config: Path | None
+    state: Path | None
+    as_json: bool
+    who: str | None
 
 
-def _write(
-    kind: str, incident: str, journal: "SqliteJournal", context: typer.Context, as_json: bool, **data: "Value"
-) -> None:
-    from tidegate.store.journal import Happening
+def _write(writing: "Writing", incident: str, asked: _Asked) -> None:
+    from tidegate.incidents.writing import UnfitError, happening
     from tidegate.web.incident_report import WrittenReport
 
-    (written,) = journal.append([Happening(kind, incident, data)])
-    name = str(data.get("claim", ""))
-    if json_wanted(context, as_json):
-        say_json(WrittenReport(incident=incident, seq=written, claim=name))
+    with opened(asked.config, asked.state) as journal:
+        one = found_in(all_of(journal, asked.config, time.time()), incident)
+        try:
+            event = happening(one, writing, _name(asked.who))
+        except UnfitError as error:
+            raise Failure(ExitCode.NO, Complaint(str(error), incident, error.todo)) from None
+        (seq,) = journal.append([event])
+    name = str(event.data.get("claim", ""))
+    if json_wanted(asked.context, asked.as_json):
+        say_json(WrittenReport(incident=incident, seq=seq, claim=name))
     else:
-        say(f"{incident}: written down{f' as {name}' if name else ''}, event {written}")
-
-
-def _claim_in(known: "dict[str, Claim]", name: str) -> "Claim":
-    if name not in known:
-        there = ", ".join(known) or "none yet"
-        raise Failure(ExitCode.NO, Complaint(f"there is no claim {name}", todo=f"There is {there}."))
-    return known[name]
+        say(f"{incident}: written down{f' as {name}' if name else ''}, event {seq}")
 
 
 def _name(who: str | None) -> str:

@@ -1,6 +1,7 @@
-"""Notes and actions on incidents over HTTP: by whoever has a token for just that, from our own page or a program.
+"""What people write down about incidents over HTTP: who has a token for just that, from our own page or a program.
 
-POST /incidents/ID    kind=note|action, text=…, and token=… or `Authorization: Bearer …`
+POST /incidents/ID    kind=note|action|claim|revise|close, text=… and more (`incidents/writing.py`),
+                      and token=… or `Authorization: Bearer …`
 """
 
 from typing import Protocol
@@ -12,15 +13,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tidegate.incidents.writing import UnfitError, Writing
 from tidegate.store.tokens import Token, UnusableTokensError
 from tidegate.web.incident_report import WrittenReport
 
 PATH = "/incidents/{incident}"
 BODY_BYTES_MAX = 16_384
-TEXT_CHARS_MAX = 2_000
-FIELDS_MAX = 8
+FIELDS_MAX = 12
 FORM = "application/x-www-form-urlencoded"
-KINDS = {"note": "incident-note", "action": "incident-action"}
 
 
 class NotesView(Protocol):
@@ -30,8 +30,8 @@ class NotesView(Protocol):
         """The token that lets somebody write, None where this is none. Raises UnusableTokensError."""
         ...
 
-    async def write(self, incident: str, kind: str, *, by: str, text: str) -> int:
-        """Write it into the journal; the event's number. Raises KeyError where there is no such incident, OSError."""
+    async def write(self, incident: str, writing: Writing, *, by: str) -> WrittenReport:
+        """Write it into the journal. Raises KeyError where there is no such incident, UnfitError, OSError."""
         ...
 
 
@@ -58,35 +58,40 @@ def note_routes(view: NotesView) -> list[Route]:
             fields = parse_qs(body.decode(), max_num_fields=FIELDS_MAX, strict_parsing=True, errors="strict")
         except ValueError:
             return PlainTextResponse("this is no form\n", 400)
-        given = {name: values[0].strip() for name, values in fields.items()}
-        kind, text = KINDS.get(given.get("kind", "note")), given.get("text", "")
-        if kind is None or not 0 < len(text) <= TEXT_CHARS_MAX:
-            return PlainTextResponse(f"kind is note or action, text has 1 to {TEXT_CHARS_MAX} characters\n", 400)
+        given = {"kind": "note", **{name: text for name, values in fields.items() if (text := values[0].strip())}}
+        secret = _secret(request, given)
         try:
-            token = view.writer(_secret(request, given))
+            writing = msgspec.convert(given, Writing, strict=False)
+        except msgspec.ValidationError as error:
+            return PlainTextResponse(f"it cannot be written down: {error}\n", 400)
+        try:
+            token = view.writer(secret)
         except UnusableTokensError as error:
             return PlainTextResponse(f"nobody can be let in: {error}\n", 503)
         if token is None:
             todo = "`tidegate fleet token add NAME --for note` makes one"
             return PlainTextResponse(f"this token does not allow to write notes; {todo}\n", 401)
-        return await _written(request, view, kind, by=token.name, text=text)
+        return await _written(request, view, writing, by=token.name)
 
     return [Route(PATH, write, methods=["POST"])]
 
 
-async def _written(request: Request, view: NotesView, kind: str, *, by: str, text: str) -> Response:
-    incident = str(request.path_params["incident"])
+async def _written(request: Request, view: NotesView, writing: Writing, *, by: str) -> Response:
     try:
-        seq = await view.write(incident, kind, by=by, text=text)
+        written = await view.write(str(request.path_params["incident"]), writing, by=by)
+    except UnfitError as error:
+        return PlainTextResponse(f"{error}\n", 409)
     except KeyError:
         return PlainTextResponse("there is no such incident\n", 404)
     except OSError as error:
         return PlainTextResponse(f"it cannot be written down now: {error}\n", 503)
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/", 303)
-    return Response(msgspec.json.encode(WrittenReport(incident=incident, seq=seq)), media_type="application/json")
+    return Response(msgspec.json.encode(written), media_type="application/json")
 
 
 def _secret(request: Request, given: dict[str, str]) -> str:
+    """Whose word it is; taken out of what is to be written."""
+    posted = given.pop("token", "")
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else given.get("token", "")
+    return secret.strip() if scheme.lower() == "bearer" else posted

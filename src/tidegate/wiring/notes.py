@@ -4,8 +4,10 @@ import asyncio
 import sqlite3
 import time
 
-from tidegate.store.journal import Happening, Journal
+from tidegate.incidents.writing import Writing, happening
+from tidegate.store.journal import Journal
 from tidegate.store.tokens import Scope, Token, TokenFile
+from tidegate.web.incident_report import WrittenReport
 from tidegate.wiring.incidents import Incidents
 
 
@@ -20,14 +22,16 @@ class Notes:
     def writer(self, secret: str) -> Token | None:
         return self._tokens.find(secret, Scope.NOTE, int(time.time()))
 
-    async def write(self, incident: str, kind: str, *, by: str, text: str) -> int:
-        return await asyncio.to_thread(self._write, incident, kind, by, text)
+    async def write(self, incident: str, writing: Writing, *, by: str) -> WrittenReport:
+        return await asyncio.to_thread(self._write, incident, writing, by)
 
-    def _write(self, incident: str, kind: str, by: str, text: str) -> int:
+    def _write(self, incident: str, writing: Writing, by: str) -> WrittenReport:
         try:
-            if all(one.id != incident for one in self._incidents.all()):
+            one = next((one for one in self._incidents.all() if one.id == incident), None)
+            if one is None:
                 raise KeyError(incident)
-            (seq,) = self._journal.append([Happening(kind, incident, {"by": by, "text": text})])
+            event = happening(one, writing, by)
+            (seq,) = self._journal.append([event])
         except sqlite3.Error as error:
             raise OSError(str(error)) from error
-        return seq
+        return WrittenReport(incident=incident, seq=seq, claim=str(event.data.get("claim", "")))
