@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(f"       {text}\n")
     if options.write:
         conditions = {**where, **{name: version for name, version in versions().items() if name in SHOWN}}
-        (ROOT / "docs/soak.md").write_text(page(told, found, conditions, options.beside))
+        (ROOT / "docs/soak.md").write_text(page(told, found, conditions, options.beside, options.why))
         (ROOT / "docs/img/soak.svg").write_text(picture(told))
     return 0 if all(one.is_kept for one in found) else 1
 
@@ -207,6 +207,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="docs/soak.md and docs/img/soak.svg")
     parser.add_argument("--beside", default="", metavar="WORDS", help="what else the machine did, for the document")
+    parser.add_argument("--why", default="", metavar="WORDS", help="of bounds that are missed, for the document")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="all that was measured, as JSON")
     parser.add_argument("--judge", type=Path, metavar="FILE", help="what was kept, instead of another soak")
     options = parser.parse_args(arguments)

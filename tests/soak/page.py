@@ -35,9 +35,9 @@ WIDTH = 118
 LATE_S = 30.0
 
 
-def page(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], beside: str) -> str:
-    """The document."""
-    return "\n".join(_filled(_lines(told, found, conditions, beside))) + "\n"
+def page(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], beside: str, why: str = "") -> str:
+    """The document. `why`: what is known of bounds that are missed."""
+    return "\n".join(_filled(_lines(told, found, conditions, beside, why))) + "\n"
 
 
 def _filled(lines: Iterator[str]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _filled(lines: Iterator[str]) -> Iterator[str]:
             kept = f"{kept} {line.strip()}" if kept else line
 
 
-def _lines(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], beside: str) -> Iterator[str]:
+def _lines(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], beside: str, why: str) -> Iterator[str]:
     missed = [one for one in found if not one.is_kept]
     requests = sum(one.requests for one in told.load)
     yield "# Half an hour under load"
@@ -86,6 +86,9 @@ def _lines(told: Told, found: Sequence[Bound], conditions: Mapping[str, str], be
     yield "|---|---|---|---|"
     for one in found:
         yield f"| {one.what} | {one.is_at:,.10g} | {one.at_most:,.10g} | {'kept' if one.is_kept else '**missed**'} |"
+    if why:
+        yield ""
+        yield why
     yield ""
     yield "## Processes"
     yield ""
