@@ -6,7 +6,7 @@ from html import escape
 from tests.soak.judging import MIB, warm_up_s
 from tests.soak.samples import Told
 
-WIDTH, LEFT, RIGHT = 960, 150, 24
+WIDTH, LEFT, RIGHT = 960, 200, 24
 TALL, GAP = 92, 40
 TICKS = 7
 LABEL_PX = 13
@@ -90,6 +90,10 @@ def _rates(counts: Points) -> Points:
     return rates
 
 
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _panel(y: int, name: str, unit: str, series: dict[str, Points], told: Told) -> Iterator[str]:
     most = max((value for points in series.values() for _, value in points), default=0.0) or 1.0
     lasts_s = told.minutes * 60
@@ -99,7 +103,7 @@ def _panel(y: int, name: str, unit: str, series: dict[str, Points], told: Told) 
 
     yield f'<rect class="warm" x="{LEFT}" y="{y}" width="{x(warm_up_s(told.minutes)) - LEFT:.1f}" height="{TALL}"/>'
     yield f'<text x="16" y="{y + 14}">{name}</text>'
-    yield f'<text class="quiet" x="{LEFT - 6}" y="{y + 10}" text-anchor="end">{most:,.3g} {unit}</text>'
+    yield f'<text class="quiet" x="{LEFT - 6}" y="{y + 10}" text-anchor="end">{_short(most)} {unit}</text>'
     yield f'<text class="quiet" x="{LEFT - 6}" y="{y + TALL}" text-anchor="end">0</text>'
     yield f'<line class="axis" x1="{LEFT}" y1="{y + TALL}" x2="{WIDTH - RIGHT}" y2="{y + TALL}"/>'
     for number, (label, points) in enumerate(series.items()):
