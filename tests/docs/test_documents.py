@@ -102,7 +102,7 @@ def test_every_room_is_in_the_code_map_from_top_to_bottom() -> None:
 
 def test_each_point_that_was_asked_for_has_its_place() -> None:
     table = rows(section(ARCHITECTURE, "What was asked for, and where it is"))
-    gateway, failover, continuity, incidents = range(1, 12), range(1, 10), range(1, 9), (1, 2, 3, 4, 6, 8)
+    gateway, failover, continuity, incidents = range(1, 12), range(1, 10), range(1, 9), range(1, 9)
     numbered = [row for row in table if row[0].isdigit()]
     asked_for = (*gateway, *failover, *continuity, *incidents)
     assert [row[0] for row in numbered] == [str(number) for number in asked_for]
