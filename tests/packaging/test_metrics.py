@@ -17,9 +17,13 @@ from tests.simulator.archive import SimulatedArchive
 from tests.simulator.keys import Keys
 from tests.simulator.server import SourceServer
 from tests.watch.site import WORDS, Site
+from tidegate.cli.telling import teller
+from tidegate.web.settings import AdminSettings
+from tidegate.wiring.news import News
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "packaging/prometheus/tidegate-rules.yml"
+COLLECTOR = ROOT / "packaging/opentelemetry/tidegate.yaml"
 DASHBOARD = ROOT / "packaging/grafana/tidegate.json"
 NAME = re.compile(r"\btidegate_[a-z_]+\b")
 USED = re.compile(r"\b(tidegate_[a-z_]+)\{([^}]*)\}")
@@ -95,6 +99,20 @@ def test_the_document_lists_all_metrics_with_what_they_say_of_themselves(familie
         shown = f"{name}_total" if one.type == "counter" else name
         assert rows[shown] == one.documentation
         assert {label for sample in one.samples for label in sample.labels} <= set(re.findall(r"\w+", labels[shown]))
+
+
+def test_the_collector_asks_the_port_that_there_is_for_fields_that_a_line_of_the_log_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = COLLECTOR.read_text()
+    teller(as_json=True)(News("warning", "full", "the disk is full"))
+    line = json.loads(capsys.readouterr().out)
+    assert f'targets: ["{AdminSettings().listen}"]' in text
+    asked = set(re.findall(r"attributes\.(\w+)", text))
+    assert {"at", "level", "text"} == asked
+    assert asked <= line.keys()
+    (layout,) = re.findall(r'layout: "(.*)"', text)
+    assert re.sub(r"\d", "0", line["at"]) == re.sub(r"\d", "0", layout).replace("999999", "000000")
 
 
 def test_the_dashboard_is_one_that_grafana_reads() -> None:
