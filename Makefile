@@ -20,8 +20,8 @@
 export PYTHON
 VENV := .venv
 # Eight workers at most: each makes keys and archives of its own before its first test.
-# One more than there are cores: tests of time limits wait. Two cores take 3.5 minutes instead of 4.5.
-WORKERS := $(shell echo $$(($$(nproc) + 1)))
+# Two for each core: tests wait more than they compute, for time limits, disks and children.
+WORKERS := $(shell echo $$(($$(nproc) * 2)))
 PYTEST := $(VENV)/bin/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 ARGS ?=
 SEEDS ?= 1000
