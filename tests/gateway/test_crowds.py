@@ -168,7 +168,8 @@ def test_five_thousand_idle_connections_do_not_hurt_a_fast_one(world: World) -> 
             wire.send(request(f"/debian/{HELLO}")[:30])
         wait_until(lambda: open_connections(world) >= crowd_size)
         crowded = _latencies(world)
-        assert _p(crowded, 99) < max(2 * _p(quiet, 99), 0.005)
+        # What looks at each connection in turn shows in every answer; what else the machine does, in some.
+        assert _p(crowded, 50) < max(2 * _p(quiet, 50), 0.001)
         assert _memory_bytes(world.gateway.pid) - memory < crowd_size * 8_192
     finally:
         close_all(crowd)
