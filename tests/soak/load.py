@@ -27,7 +27,7 @@ from tidegate.drill.process import ALIAS
 CONNECTIONS = 8
 TELL_EVERY_S = 5.0
 LOOK_EVERY_S = 1.0
-MISS_EVERY_S = 1.5
+MISS_EVERY_S = 600.0
 RELEASE_SHARE = 0.1
 """Of requests, those for what changes: InRelease."""
 ERRORS_SHOWN_MAX = 5
@@ -127,6 +127,8 @@ def ask_for_ever(port: int, rate: float, listed: Listed, counted: Counted, unuse
             path, digest = listed.unused.get(next(unused, ""), ("", ""))
             if not path:
                 continue
+            connection.close()  # it has been idle for longer than a gateway keeps it
+            connection = _connection(port)
         elif chance.random() < RELEASE_SHARE or not listed.used:
             path = f"dists/{SUITE}/InRelease"
         else:
