@@ -20,7 +20,7 @@
 export PYTHON
 VENV := .venv
 # Eight workers at most: each makes keys and archives of its own before its first test.
-# Two for each core: tests wait more than they compute, for time limits, disks and children.
+# Two for each core, so that waiting (time limits, disks, children) overlaps; two cores are nine tenths busy then.
 WORKERS := $(shell echo $$(($$(nproc) * 2)))
 PYTEST := $(VENV)/bin/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 ARGS ?=
